@@ -1,9 +1,9 @@
 """Data sets as tensors, and a loader of minibatches.
 
-Digits and iris come with scikit-learn and need no network. MNIST, the lecture's data set, is optional:
-it is downloaded once, checked against a known checksum, and kept in a cache folder.
+Digits and iris come with scikit-learn and need no network. MNIST, the lecture's data set, is
+optional: it is downloaded once, checked against a known checksum, and kept in a cache folder.
 
-Every function returns `Samples(X, y)`: features and class labels, which unpack as `X, y = digits()`.
+Data sets are `Samples(X, y)`, features and class labels, which unpack as `X, y = digits()`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the notebooks measure: gradients, curvature, and how sure one can be of an average.
 
-Gradients and curvature are those of the mean loss L(w) = (1/n) Σ_i ℓ(w; x_i, y_i) with respect to all
-the parameters of a model, written as one vector w of P numbers in the order of `model.parameters()`.
-None of these functions changes the model.
+Gradients and curvature are those of the mean loss L(w) = (1/n) Σ_i ℓ(w; x_i, y_i) with respect to
+all the parameters of a model, written as one vector w of P numbers in the order of
+`model.parameters()`. None of these functions changes the model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import functional_call, grad, vjp, vmap
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -134,8 +134,7 @@ def hessian_vector_product(
 ) -> Callable[[Tensor], Tensor]:
     """Return v -> H v, with H = ∇²L(w) the Hessian of the whole set's mean loss.
 
-    H v is the derivative of the gradient in the direction v, at about the cost of two gradients; H
-    itself is never formed.
+    H v = ∇(∇L · v), since H is symmetric. It costs about two gradients; H is never formed.
 
     Args:
         model: Where the Hessian is taken.
@@ -151,7 +150,10 @@ def hessian_vector_product(
     """
     w = flat_parameters(model)
     gradient = grad(flat_loss(model, X, y, loss))
-    return lambda v: jvp(gradient, (w,), (v,))[1]
+    # Backward twice, where Pearlmutter goes forward over backward: torch's forward mode warns about
+    # its own use of torch.jit, and the first pass backward serves all products.
+    _, pullback = vjp(gradient, w)
+    return lambda v: pullback(v)[0]
 
 
 def sharpness(
@@ -169,9 +171,10 @@ def sharpness(
     Gradient descent with learning rate η is stable on a quadratic only where it is below 2/η.
 
     Lanczos: from a random unit vector q_1, build orthonormal q_1, ..., q_k with
-    span {q_1, H q_1, H² q_1, ...}; the largest eigenvalue θ of the small matrix T = Qᵀ H Q approaches
-    that of H from below. With s the last entry of T's unit eigenvector and β the length of the next,
-    not yet normalized vector, an eigenvalue of H lies within β|s| of θ; that bound ends the iteration.
+    span {q_1, H q_1, H² q_1, ...}; the largest eigenvalue θ of the small matrix T = Qᵀ H Q
+    approaches that of H from below. With s the last entry of T's unit eigenvector and β the length
+    of the next vector before it is normalized, an eigenvalue of H lies within β|s| of θ; that bound
+    ends the iteration.
 
     Args:
         model: Where the Hessian is taken.
@@ -229,8 +232,8 @@ def sharpness(
         beside.append(beta)
         basis.append(r / beta)
     raise ValueError(
-        f"The largest eigenvalue is not known to {rtol:g} after {max_products} products (it is about "
-        f"{theta:g}, within {bound:.1g}); allow a larger max_products or rtol."
+        f"The largest eigenvalue is not known to {rtol:g} after {max_products} products "
+        f"(about {theta:g}, within {bound:.1g}); allow a larger max_products or rtol."
     )
 
 
@@ -289,7 +292,7 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> tup
         The lower and the upper end.
 
     Raises:
-        ValueError: If not 0 ≤ successes ≤ n with n at least 1, or confidence is not between 0 and 1.
+        ValueError: If not 0 ≤ successes ≤ n with n ≥ 1, or confidence is not between 0 and 1.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22(158), 1927.

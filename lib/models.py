@@ -3,8 +3,8 @@
 All models return *logits*, shape (batch, classes). The lecture's code returns logits and softmax
 probabilities; its loss, `F.cross_entropy`, takes the logits, and so does everything here.
 
-Models are built on the CPU from a CPU generator and moved with `.to(device)`, so that a seed gives the
-same weights on every device. No model draws from torch's global generator when given one.
+Models are built on the CPU from a CPU generator and moved with `.to(device)`, so that a seed gives
+the same weights on every device. A model that is given a generator draws from no other.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class MLP(nn.Module):
 
         h = σ(x W1ᵀ + b1),  logits = h W2ᵀ + b2
 
-    The slides give the sizes and the optimizer but not the class. Assumed, from the perceptron of the
-    same course's ninth lecture, are the logistic σ, and weights drawn from a normal distribution with
-    standard deviation 0.1 with zero biases.
+    The slides give the sizes and the optimizer but not the class. The logistic σ, the weights drawn
+    from a normal distribution with standard deviation 0.1 and the zero biases are assumed, after
+    the perceptron in the same course's lecture 9.
 
     Args:
         num_features: Inputs.
@@ -176,8 +176,8 @@ class TanhMLP(nn.Module):
 class CNN(nn.Module):
     """The lecture's small convolutional network.
 
-    Twice 3×3 convolution (padding 1), ReLU and 2×2 max-pooling, with 4 and 8 channels, then one linear
-    layer: 392 → 10 for MNIST's 28×28 images, 32 → 10 for the 8×8 digits.
+    Twice 3×3 convolution (padding 1), ReLU and 2×2 max-pooling, with 4 and 8 channels, then one
+    linear layer: 392 → 10 for MNIST's 28×28 images, 32 → 10 for the 8×8 digits.
 
     Args:
         num_classes: Outputs.
