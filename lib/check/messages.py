@@ -58,8 +58,9 @@ def passed(exercise: Exercise, cases: Sequence[Case], hidden: bool) -> str:
 def failed(
     exercise: Exercise,
     case: Case,
-    have: Outcome,
-    want: Outcome,
+    at: int,
+    actual: Sequence[Outcome],
+    expected: Sequence[Outcome],
     difference: tuple[int, list[str]] | None,
     known: Misconception | None,
     hidden: bool,
@@ -69,12 +70,14 @@ def failed(
     Args:
         exercise: What was asked.
         case: The first case that failed.
-        have: What the student's function came to in it.
-        want: What the reference came to.
+        at: Its index.
+        actual: What the student's function came to in each case.
+        expected: What the reference came to.
         difference: The first observation that differs and the names that differ in it.
         known: The known wrong answer that it is, if it is one.
         hidden: Whether the case's numbers must stay unseen.
     """
+    have, want = actual[at], expected[at]
     if isinstance(have.error, NotImplementedError):
         return CheckFailed(
             f"{exercise.name}: not solved yet",
@@ -95,7 +98,7 @@ def failed(
     else:
         index, wrong = difference
         reason = _what_differs(want, index, wrong)
-        hint = "" if hidden else _clue(have, want, wrong)
+        hint = "" if hidden else _clue(actual, expected, wrong)
     if known is not None:
         reason, hint = known.says, known.hint
     if hidden:
@@ -123,39 +126,47 @@ def _what_differs(want: Outcome, index: int, wrong: list[str]) -> str:
     return text
 
 
-def _clue(have: Outcome, want: Outcome, wrong: list[str]) -> str:
-    """Return a plain numerical regularity in the error, if there is one."""
+def _clue(actual: Sequence[Outcome], expected: Sequence[Outcome], wrong: list[str]) -> str:
+    """Return a plain numerical regularity of the error in the cases' first calls, if any.
+
+    What an update rule changes is compared by its change: weights of 1 that moved by .2 in place
+    of .1 are off by the factor 2, not by 1.1/1.2.
+    """
+    pairs = [
+        (have.seen[0].values, want.seen[0])
+        for have, want in zip(actual, expected, strict=True)
+        if have.seen and have.error is None
+    ]
     for name in wrong:
-        ratios = []
-        for ours, theirs in zip(want.seen, have.seen, strict=False):
-            if name in theirs.values:
-                ratios += _ratios(theirs.values[name], ours.values[name])
-        if len(ratios) > 1 and max(ratios) - min(ratios) <= 1e-6 * abs(max(ratios)):
-            ratio = ratios[0]
-            if abs(ratio + 1) < 1e-6:
-                return f"Your {name} has the right size and the opposite sign everywhere."
-            if abs(ratio) > 1e-12 and math.isfinite(ratio):
-                return f"Your {name} is {_number(ratio)} times the expected one everywhere."
-    first = want.seen[0]
-    for name in wrong:
-        given, values = first.given.get(name), have.seen[0].values.get(name)
-        if (
-            isinstance(given, torch.Tensor)
-            and isinstance(values, torch.Tensor)
-            and given.shape == values.shape
-            and torch.equal(given.cpu(), values.detach().cpu())
-        ):
-            return f"Your {name} comes back as it went in."
+        ratios = [
+            ratio
+            for values, want in pairs
+            if name in values
+            for ratio in _ratios(values[name], want.values[name], want.given.get(name))
+        ]
+        if len(ratios) < 3 or max(ratios) - min(ratios) > 1e-4 * abs(ratios[0]) + 1e-9:
+            continue
+        moves = isinstance(pairs[0][1].given.get(name), torch.Tensor)
+        what = f"The change of your {name}" if moves else f"Your {name}"
+        ratio = ratios[0]
+        if abs(ratio) < 1e-9:
+            return f"Your {name} comes back as it went in." if moves else f"Your {name} is zero."
+        if abs(ratio + 1) < 1e-4:
+            return f"{what} has the right size and the opposite sign, everywhere."
+        if math.isfinite(ratio):
+            return f"{what} is {ratio:.4g} times the expected one, everywhere."
     return ""
 
 
-def _ratios(actual: Any, expected: Any) -> list[float]:
+def _ratios(actual: Any, expected: Any, given: Any) -> list[float]:
+    """Return actual / expected element by element, both measured from ``given`` if it is there."""
     if isinstance(expected, torch.Tensor) and expected.is_floating_point():
         if not isinstance(actual, torch.Tensor) or actual.shape != expected.shape:
             return []
-        a = actual.detach().cpu().double().flatten()
-        e = expected.cpu().double().flatten()
-        return (a / e)[e != 0].tolist()
+        a, e = (x.detach().cpu().double().flatten() for x in (actual, expected))
+        if isinstance(given, torch.Tensor) and given.shape == expected.shape:
+            a, e = (x - given.cpu().double().flatten() for x in (a, e))
+        return (a / e)[e.abs() > 1e-3 * e.abs().max()].tolist()
     if is_scalar(expected) and is_scalar(actual) and expected != 0:
         return [float(actual) / float(expected)]
     return []
@@ -173,13 +184,31 @@ def _side_by_side(
     )
     if given:
         lines += _wrap("given", given)
-    lines.append("")
     actual: Mapping[str, Any] = have[index].values if index < len(have) else {}
-    for name, expected in want[index].values.items():
-        mark = "≠" if name in wrong else "="
-        yours = show(actual[name]) if name in actual else "(missing)"
-        lines.append(f"  your {name:<10} {yours}")
-        lines.append(f"  {mark} expected{'':<6} {show(expected)}")
+    rows = [
+        (
+            name,
+            show(actual[name]) if name in actual else "(missing)",
+            "≠" if name in wrong else "=",
+            show(expected),
+        )
+        for name, expected in want[index].values.items()
+    ]
+    left = max(len("yours"), *(len(yours) for _, yours, _, _ in rows))
+    head = max(len(name) for name, *_ in rows)
+    if head + left + max(len(expected) for *_, expected in rows) + 8 <= WIDTH:
+        lines += ["", f"  {'':{head}}  {'yours':{left}}     expected"]
+        lines += [
+            f"  {name:{head}}  {yours:{left}}  {mark}  {expected}"
+            for name, yours, mark, expected in rows
+        ]
+    else:
+        for name, yours, mark, expected in rows:
+            lines += [
+                "",
+                f"  {name}  yours     {yours}",
+                f"  {'':{len(name)}}  {mark} wanted  {expected}",
+            ]
     return lines
 
 
@@ -222,6 +251,4 @@ def _student_lines(error: Exception) -> list[str]:
 
 
 def _wrap(head: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {head:<9} ", subsequent_indent=" " * 12
-    )
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {head:<9} ", subsequent_indent=" " * 12)

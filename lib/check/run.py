@@ -88,7 +88,7 @@ def judge(
         )
     expected = [_outcome(exercise, exercise.reference, case) for case in cases]
     actual = [_outcome(exercise, function, case) for case in cases]
-    for case, have, want in zip(cases, actual, expected, strict=True):
+    for at, (case, have, want) in enumerate(zip(cases, actual, expected, strict=True)):
         if want.error is not None:
             raise want.error
         difference = first_difference(have.seen, want.seen, exercise.rtol)
@@ -97,7 +97,7 @@ def judge(
         known = None
         if not isinstance(have.error, NotImplementedError):
             known = recognize(exercise, actual, cases)
-        return messages.failed(exercise, case, have, want, difference, known, hidden)
+        return messages.failed(exercise, case, at, actual, expected, difference, known, hidden)
     return None
 
 
@@ -170,7 +170,9 @@ class Guarded:
         names = self.exercise.returns
         wanted = f"({', '.join(names)})" if len(names) > 1 else names[0]
         if result is None:
-            raise Refused(f"returns nothing; expected {wanted}", f"End with: return {', '.join(names)}")
+            raise Refused(
+                f"returns nothing; expected {wanted}", f"End with: return {', '.join(names)}"
+            )
         if len(names) == 1:
             return {names[0]: result}
         if not isinstance(result, tuple | list):
