@@ -13,7 +13,6 @@ import hashlib
 import math
 import os
 import struct
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from lib.files import write_atomically
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -317,7 +318,7 @@ def fetch(name: str, folder: Path, mirrors: Sequence[str] = MIRRORS) -> bytes:
         if not _is_right(name, content):
             failures.append(f"{url}: {len(content)} bytes with a wrong SHA-256, thrown away")
             continue
-        _write_whole(path, content)
+        write_atomically(path, content)
         return content
     raise DownloadError(
         f"Could not get {name} of MNIST.\n"
@@ -368,16 +369,3 @@ def parse_idx(content: bytes) -> Tensor:
 
 def _is_right(name: str, content: bytes) -> bool:
     return hashlib.sha256(content).hexdigest() == CHECKSUMS[name]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it never exists in part, whoever else is writing it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
