@@ -287,7 +287,7 @@ def rprop(w, g, state, t, *, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_ma
     kept_or_cut = torch.where(product < 0, state.step * eta_minus, state.step)
     step = torch.where(product > 0, state.step * eta_plus, kept_or_cut)
     step = _clip(step, step_min, step_max)
-    g = torch.where(product < 0, torch.zeros_like(g), g)
+    g = torch.where(product < 0, 0.0, g)
     return w - torch.sign(g) * step, RpropState(step, g)
 
 
@@ -555,13 +555,21 @@ def swats_adam(w, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-9):
     return w + p, SWATSAdamState(m, v, p)
 
 
+class SWATSSGDState(NamedTuple):
+    """SGD's buffer."""
+
+    u: Tensor
+
+    init = classmethod(_zeros)
+
+
 def swats_sgd(w, g, state, t, *, rate, beta1=0.9):
     """The second phase of SWATS: SGD with momentum at the rate Λ that Adam found. See ``swats``.
 
     u ← β1·u + g;  w ← w − (1 − β1) Λ u, where u starts at 0.
     """
-    u = beta1 * state.v + g
-    return w - (1 - beta1) * rate * u, MomentumState(u)
+    u = beta1 * state.u + g
+    return w - (1 - beta1) * rate * u, SWATSSGDState(u)
 
 
 def swats_monitor(pp, pg, lam, t, *, beta2=0.999, eps=1e-9):
@@ -650,7 +658,7 @@ def swats(w, g, state, t, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-9):
     w_adam, (m, v, p) = swats_adam(
         w, g, SWATSAdamState(state.m, state.v, g), t, lr=lr, beta1=beta1, beta2=beta2, eps=eps
     )
-    w_sgd, (u,) = swats_sgd(w, g, MomentumState(state.u), t, rate=state.rate, beta1=beta1)
+    w_sgd, (u,) = swats_sgd(w, g, SWATSSGDState(state.u), t, rate=state.rate, beta1=beta1)
     pp, pg = (torch.sum(p * x, dtype=torch.float64) for x in (p, g))
     lam, switch, rate = swats_monitor(pp, pg, state.lam, t, beta2=beta2, eps=eps)
 
@@ -740,7 +748,7 @@ STATES: dict[Callable[..., Any], Any] = {
     amsgrad: AMSGradState,
     amsgrad_torch: AMSGradState,
     swats_adam: SWATSAdamState,
-    swats_sgd: MomentumState,
+    swats_sgd: SWATSSGDState,
     swats: SWATSState,
     slide_dampening: SGDMomentumState,
     slide_adam: AdamState,
