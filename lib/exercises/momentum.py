@@ -27,7 +27,7 @@ def _uniform(generator, low, high):
 
 
 def momentum_step(w, v, g, lr, alpha):
-    """v ← αv + ηg, w ← w − v (Qian 1999; the lecture)."""
+    """V ← αv + ηg, w ← w − v (Qian 1999; the lecture)."""
     w, state = rules.momentum(w, g, rules.MomentumState(v), 1, lr=lr, alpha=alpha)
     return w, state.v
 
