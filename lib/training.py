@@ -342,7 +342,7 @@ def fit_many(
     init: Callable[[Tensor], Any] | None = None,
     validation: Samples | None = None,
     loss: Callable[..., Tensor] = F.cross_entropy,
-    backend: str = "recorded",
+    record: bool = True,
 ) -> Runs:
     """Train several models of one architecture side by side, in place.
 
@@ -351,16 +351,10 @@ def fit_many(
     another model's parameters, so row r of ∂(Σ_s L_s)/∂W is ∇L_r. Then the rule is applied to every
     row, under `vmap` again. Each model goes the way it would have gone alone, but for rounding.
 
-    A step of small models is mostly overhead, which the backends remove to a different degree:
-
-        eager     runs the step as it is written; t is an int.
-        recorded  runs it once through `make_fx` and then replays its tensor operations, without
-                  modules, vmap and autograd; t is a 0-d tensor, and a rule that asks `if t == 1` is
-                  refused. Twice as fast, ready in a tenth of a second.
-        compiled  fuses the operations with `torch.compile`; t is a 0-d tensor. Twice as fast again,
-                  after some ten seconds, and it needs a C++ compiler.
-
-    `python tests/benchmarks/seeds.py` compares them.
+    Much of a step of small models is overhead. So the first step on a full batch is recorded, with
+    `make_fx`, as the list of its tensor operations, and the further ones replay that list without
+    modules, `vmap` and autograd: the same numbers in half the time, for a tenth of a second at the
+    start. `tests/benchmarks/seeds.py` measures it.
 
     Args:
         models: One a run, without buffers (batch normalization), on the device of X.
@@ -378,15 +372,17 @@ def fit_many(
         validation: Samples to take the accuracy on after each epoch.
         loss: A loss that takes (logits, labels, reduction="none"), as those of
             `torch.nn.functional` do.
-        backend: "recorded", "eager" or "compiled". All but "eager" need a pure rule: they call it
-            only to learn what it does.
+        record: Record the step. That calls the rule only to learn what it does, so it must be pure,
+            and t is a 0-d tensor that it cannot branch on. Without, every step calls it, and t is
+            an int.
 
     Returns:
         The `Runs`.
 
     Raises:
         ValueError: If there are no models, their parameters differ in shape, they have buffers,
-            generators or hyper-parameters do not match their number, or there is no such backend.
+            or generators or hyper-parameters do not match their number.
+        RuntimeError: If the step cannot be recorded.
 
     >>> from lib.data import digits
     >>> from lib.models import MLP
@@ -403,9 +399,6 @@ def fit_many(
         raise ValueError(
             f"Expected one generator, or one for each of {R} models; got {len(generators)}."
         )
-    prepare = {"eager": _eager, "recorded": _recorded, "compiled": _compiled}
-    if backend not in prepare:
-        raise ValueError(f"There is no backend {backend!r}; choose one of {', '.join(prepare)}.")
     state = vmap(init if init is not None else lambda w: rules.init(rule, w))(W)
     unflatten = unflattener(models[0])
 
@@ -432,7 +425,8 @@ def fit_many(
         )(W, G, state, t, values)
         return W, state, losses
 
-    step = prepare[backend](step)
+    if record:
+        step = _recorded(step, batch_size)
 
     def evaluate_all(samples: Samples) -> tuple[Tensor, Tensor]:
         total, correct = torch.zeros_like(W[:, 0]), torch.zeros_like(W[:, 0])
@@ -538,43 +532,27 @@ def _dimension(value: float | Tensor) -> int | None:
     return 0 if isinstance(value, Tensor) and value.ndim else None
 
 
-# The backends. Each takes the step of `fit_many` and returns one that is called with an int t.
-
-
-def _eager(step: Callable) -> Callable:
-    return step
-
-
-def _recorded(step: Callable) -> Callable:
+def _recorded(step: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
+    """Return a step of `fit_many` that is recorded on the first full batch."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    recordings = {}
+    recording = None
 
     def replay(W: Tensor, state: Any, X: Tensor, y: Tensor, t: int, values: dict) -> Any:
-        arguments = (W, state, X, y, _as_tensor(t, W.device), values)
-        # The batches of an epoch have one size, but for the last; nothing else changes in shape.
-        size = y.shape[1]
-        if size not in recordings:
+        nonlocal recording
+        t_tensor = torch.tensor(t, dtype=torch.float64, device=W.device)
+        arguments = (W, state, X, y, t_tensor, values)
+        if y.shape[1] != batch_size:
+            # The short batch at the end of an epoch is too rare to pay for a recording of its own.
+            return step(*arguments)
+        if recording is None:
             try:
-                recordings[size] = make_fx(step)(*arguments)
+                recording = make_fx(step)(*arguments)
             except RuntimeError as error:
                 raise RuntimeError(
                     "The training step cannot be recorded. If the rule asks for the value of a "
-                    'tensor, as in "if t == 1", use torch.where there or backend="eager".'
+                    'tensor, as in "if t == 1", use torch.where there, or record=False here.'
                 ) from error
-        return recordings[size](*arguments)
+        return recording(*arguments)
 
     return replay
-
-
-def _compiled(step: Callable) -> Callable:
-    compiled = torch.compile(step, dynamic=False)
-
-    def run(W: Tensor, state: Any, X: Tensor, y: Tensor, t: int, values: dict) -> Any:
-        return compiled(W, state, X, y, _as_tensor(t, W.device), values)
-
-    return run
-
-
-def _as_tensor(t: int, device: torch.device) -> Tensor:
-    return torch.tensor(t, dtype=torch.float64, device=device)

@@ -3,10 +3,11 @@
     OMP_NUM_THREADS=2 python tests/benchmarks/seeds.py
 
 One after the other is the loop one would write: a module, `torch.optim`, `backward`, `step`. At
-once is `lib.training.fit_many` with each of its backends. All see the same batches and the same
-initial weights, and take the whole set's loss after each epoch; the largest difference between
-their final weights is printed. Each is run once to warm up, compiling included. Then they take
-turns, and the best of five counts, because other work on the machine only ever adds time.
+once is `lib.training.fit_many`, with its step recorded (making the recording included) and without.
+All see the same batches and the same initial weights, and take the whole set's loss after each
+epoch; the largest difference between their final weights is printed. Each is run once to warm up.
+Then they take turns, and the best of five counts, because other work on the machine only ever adds
+time.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def one_after_the_other(name: str, batch_size: int, epochs: int) -> Tensor:
     return stack_parameters(models)
 
 
-def at_once(backend: str, name: str, batch_size: int, epochs: int) -> Tensor:
+def at_once(record: bool, name: str, batch_size: int, epochs: int) -> Tensor:
     """Train all models side by side; return all parameters, (seeds, P)."""
     _, _, rule, hyper = METHODS[name]
     models, generators = build()
@@ -80,7 +81,7 @@ def at_once(backend: str, name: str, batch_size: int, epochs: int) -> Tensor:
         epochs=epochs,
         generators=generators,
         hyper=hyper,
-        backend=backend,
+        record=record,
     ).w
 
 
@@ -104,9 +105,8 @@ def processor() -> str:
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64, 128])
-    parser.add_argument("--backends", nargs="+", default=["eager", "recorded", "compiled"])
     arguments = parser.parse_args()
 
     console = Console()
@@ -119,9 +119,9 @@ def main() -> None:
         title=f"{len(SEEDS)} seeds of the MLP 64-100-10 on digits: µs a step of all, speed-up",
         caption=f"best of {REPEATS}, {arguments.epochs} epochs each",
     )
-    for column in ("method", "batch", "one after the other", *arguments.backends, "difference"):
+    for column in ("method", "batch", "one after the other", "at once", "recorded", "difference"):
         table.add_column(column, justify="left" if column == "method" else "right")
-    ways = [one_after_the_other, *(partial(at_once, backend) for backend in arguments.backends)]
+    ways = [one_after_the_other, partial(at_once, False), partial(at_once, True)]
     for name in METHODS:
         for batch_size in arguments.batch_sizes:
             case = (name, batch_size, arguments.epochs)
