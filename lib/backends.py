@@ -157,7 +157,11 @@ class Program:
             if isinstance(value, Term) and value.op and len(node.users) + results.count(node) > 1:
                 value = Term("1", (self._variable(value),))
             values[node] = value
-        return {s: self._variable(values[r]) for s, r in zip(self.slots, results, strict=True)}
+        outputs = {s: self._variable(values[r]) for s, r in zip(self.slots, results, strict=True)}
+        for slot, variable in outputs.items():
+            if variable in self.slots and variable != slot:  # saved before it is overwritten
+                (outputs[slot],) = self._emit("mul", variable, scalar="1").variables
+        return outputs
 
     def _lower(self, target: Any, args: list[str | Term], kwargs: dict[str, str]) -> str | Term:
         a, b = (*args, None)[:2]
@@ -331,7 +335,9 @@ def eager(rule: Callable, state_type: Any, hyper: Sequence[str]) -> Callable[...
         given = dict(zip(hyper, values, strict=True))
         for w, g, *state in zip(ws, gs, *states, strict=True):
             new_w, new_state = rule(w, g, state_type(*state), t, **given)
-            for old, new in zip((w, *state), (new_w, *new_state), strict=True):
+            olds, news = (w, *state), (new_w, *new_state)
+            news = [new.clone() if any(new is old for old in olds) else new for new in news]
+            for old, new in zip(olds, news, strict=True):
                 old.copy_(new)
 
     return run
@@ -384,7 +390,9 @@ def compiled(rule: Callable, state_type: Any, hyper: Sequence[str]) -> Callable[
         if key not in kernels:
             kernels[key] = _compile(program)
         s = torch.tensor(scalars(t, *values), dtype=torch.float64)
-        kernels[key](s.to(ws[0].device), ws, gs, *states)
+        # torch 2.13 loses writes to 0-d float64 tensors here, so these get a dimension.
+        lists = ([x if x.ndim else x.view(1) for x in each] for each in (ws, gs, *states))
+        kernels[key](s.to(ws[0].device), *lists)
 
     return run
 
