@@ -364,7 +364,7 @@ def parse_idx(content: bytes) -> Tensor:
             f"and holds {len(content) - start}; it is damaged."
         )
     # A bytearray, because torch warns about memory that must not be written.
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(sizes)
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)[start:].reshape(sizes)
 
 
 def _is_right(name: str, content: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -277,13 +278,19 @@ def load_checkpoint(
         ValueError: If it is not a whole checkpoint, or a part is missing on either side.
     """
     path = Path(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
+    if not path.exists():
         raise FileNotFoundError(
             f"There is no checkpoint {path}; leave out resume to start from the beginning."
-        ) from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        )
+    file = io.BytesIO(path.read_bytes())
+    try:
+        # The file is a zip archive, whose checks of the data torch.load leaves out.
+        damaged = zipfile.ZipFile(file).testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"its part {damaged} is damaged")
+        file.seek(0)
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} is not a whole checkpoint of plain data: {error}") from error
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT_FORMAT:
         raise ValueError(
