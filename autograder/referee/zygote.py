@@ -185,7 +185,7 @@ def _obey(each: Watched) -> None:
     if word == b"interrupt":
         _signal(each.pid, signal.SIGINT)
     else:
-        _kill(each, "" if not word else word.decode(errors="replace").removeprefix("kill "))
+        _kill(each, "")
 
 
 def _signal(pid: int, number: int) -> None:
@@ -195,7 +195,7 @@ def _signal(pid: int, number: int) -> None:
 
 def _kill(each: Watched, why: str) -> None:
     """Kill a process and all that it started."""
-    each.why = each.why or why or "let go"
+    each.why = each.why or why
     for pid in _family(each.pid):
         _signal(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -244,8 +244,9 @@ def _reap(each: Watched) -> dict | None:
         os.killpg(each.pid, signal.SIGKILL)  # without namespaces, what it left running
     code = os.waitstatus_to_exitcode(status)
     why = each.why
-    if not why and code == -signal.SIGXCPU or (not why and code == -signal.SIGKILL):
-        if usage.ru_utime + usage.ru_stime >= each.limits.cpu_seconds - 1:
+    if not why and code in (-signal.SIGXCPU, -signal.SIGKILL):
+        used = usage.ru_utime + usage.ru_stime
+        if used >= each.limits.cpu_seconds - 1:
             why = f"CPU time: more than {each.limits.cpu_seconds} s were used"
     return {
         "code": code,
@@ -265,7 +266,11 @@ def main(args: Sequence[str]) -> None:
         from autograder.referee import sandbox
 
         if options["sandboxed"]:
-            sandbox.build_outer_wall(options["hidden"])
+            try:
+                sandbox.build_outer_wall(options["hidden"])
+            except sandbox.NoSandbox as error:
+                control.send(str(error).encode())
+                return
         from autograder.referee import student
 
         student.warm_up()
