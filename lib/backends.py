@@ -23,6 +23,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -283,15 +284,17 @@ class Program:
 
     def _compiled_sources(self) -> tuple[str, str]:
         scalars = list(dict.fromkeys(each.scalar for each in self.instructions if each.scalar))
-        lines = []
+        # In half precision, computing in the scalars' dtype rounds once, where it is stored.
+        wide = {name: f"{name}_" for name in self.tensors}
+        lines = [f"{wide[name]} = {name}.to(s[0].dtype)" for name in self.tensors]
         for each in self.instructions:
-            args = list(each.variables)
+            args = [wide.get(variable, variable) for variable in each.variables]
             if each.scalar:
                 args.append(f"s[{scalars.index(each.scalar)}]")
             lines.append(f"{each.target} = {TENSOR_SYNTAX[each.op].format(*args)}")
         for slot, variable in self.outputs.items():
             if variable != slot:
-                lines.append(f"{slot}.copy_({variable})")
+                lines.append(f"{slot}.copy_({wide.get(variable, variable)})")
         values = f"return ({''.join(f'{scalar}, ' for scalar in scalars)})"
         return (
             _define(f"{self.name}_scalars", self.inputs, [values]),
@@ -324,7 +327,7 @@ def _function(source: str, name: str) -> Callable:
     return namespace[name]
 
 
-BLOCK = 131_072  # elements of each tensor list; see tests/benchmarks/optimizers.py
+BLOCK = 262_144  # elements of each list; see tests/benchmarks/optimizers.py
 Lists = Sequence[list[Tensor]]
 
 
@@ -349,20 +352,20 @@ def foreach(rule: Callable, state_type: Any, hyper: Sequence[str]) -> Callable[.
     function = _function(program.foreach, program.name)
 
     def run(ws: list[Tensor], gs: list[Tensor], states: Lists, t: int, values: Sequence) -> None:
-        for block in _blocks(ws, gs, *states):
-            function(*block, t, *values)
+        if ws[0].device.type != "cpu" or sum([w.numel() for w in ws]) <= BLOCK:
+            function(ws, gs, *states, t, *values)
+        else:
+            for block in _blocks(ws, gs, *states):
+                function(*block, t, *values)
 
     return run
 
 
-def _blocks(*lists: list[Tensor]) -> Iterator[Sequence[list[Tensor]]]:
+def _blocks(*lists: list[Tensor]) -> Iterator[list[list[Tensor]]]:
     """Cut the lists so that on a CPU a block stays in its cache from one instruction to the next.
 
     A GPU is better off with a single launch for everything.
     """
-    if lists[0][0].device.type != "cpu" or sum(w.numel() for w in lists[0]) <= BLOCK:
-        yield lists
-        return
     block: list[Sequence[Tensor]] = []
     size = 0
     for tensors in zip(*lists, strict=True):
@@ -380,34 +383,49 @@ def _blocks(*lists: list[Tensor]) -> Iterator[Sequence[list[Tensor]]]:
 
 
 def compiled(rule: Callable, state_type: Any, hyper: Sequence[str]) -> Callable[..., None]:
-    """Compile a rule's program, once for each set of shapes."""
+    """Compile a rule's program, once for each set of shapes, dtypes and devices."""
     program = Program(rule, state_type, hyper)
     scalars = _function(program.scalars, f"{program.name}_scalars")
-    kernels: dict[tuple, Callable] = {}
+    kernels: dict[tuple, Callable[..., Any]] = {}
 
     def run(ws: list[Tensor], gs: list[Tensor], states: Lists, t: int, values: Sequence) -> None:
-        key = (ws[0].dtype, ws[0].device, *(w.shape for w in ws))
+        # torch 2.13 loses writes to 0-d tensors here, so these get a dimension.
+        tensors = [x if x.ndim else x.view(1) for x in chain(ws, gs, *states)]
+        # A state has the strides of its weights; if one does not, the kernel refuses it.
+        layout = ([x.shape for x in ws], [x.stride() for x in tensors[: 2 * len(ws)]])
+        dtype, device = torch.promote_types(ws[0].dtype, torch.float32), ws[0].device
+        s = torch.tensor(scalars(t, *values), dtype=dtype, device=device)
+        key = (ws[0].dtype, device, *map(tuple, layout))
         if key not in kernels:
-            kernels[key] = _compile(program)
-        s = torch.tensor(scalars(t, *values), dtype=torch.float64)
-        # torch 2.13 loses writes to 0-d float64 tensors here, so these get a dimension.
-        lists = ([x if x.ndim else x.view(1) for x in each] for each in (ws, gs, *states))
-        kernels[key](s.to(ws[0].device), *lists)
+            kernels[key] = _compile(program, [s, *tensors])
+        kernels[key](s, *tensors)
 
     return run
 
 
-def _compile(program: Program) -> Callable:
-    """Compile from fresh source: Dynamo limits how often one code object is recompiled."""
-    lists = [f"{name}s" for name in program.tensors]
-    source = (
-        f"{program.compiled}\n"
-        f"def all(scalars, {', '.join(lists)}):\n"
-        f"    s = scalars.unbind()\n"
-        f"    for tensors in zip({', '.join(lists)}):\n"
-        f"        {program.name}(*tensors, s)\n"
+def _compile(program: Program, examples: list[Tensor]) -> Callable[..., Any]:
+    """Make one kernel for all tensors, given as flat arguments after the scalars.
+
+    The instructions are known, so Dynamo has nothing to find out. Without it a kernel compiles in
+    half the time, and is called without the guards, which for four tensors cost more than the
+    arithmetic. What they would check is the key of the kernel.
+    """
+    one = _function(program.compiled, program.name)
+
+    def every(scalars: Tensor, *tensors: Tensor) -> tuple[()]:
+        s, count = scalars.unbind(), len(tensors) // len(program.tensors)
+        for index in range(count):
+            one(*tensors[index::count], s)
+        return ()
+
+    from torch import _inductor  # slow to import
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    return _inductor.compile(
+        make_fx(every, tracing_mode="fake")(*examples),
+        examples,
+        options={"cpp.max_horizontal_fusion_size": 1},
     )
-    return torch.compile(_function(source, "all"), fullgraph=True, dynamic=False)
 
 
 BACKENDS = {"eager": eager, "foreach": foreach, "compiled": compiled}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -124,32 +124,32 @@ class RuleOptimizer(torch.optim.Optimizer):
             rule = _on_objective(rule, group["maximize"], bool(weight_decay))
             hyper["weight_decay"] = weight_decay
         run = self._run(rule, state_type, tuple(hyper))
-        names = [self.state_names[field] for field in state_type._fields]
         values = [float(value) if isinstance(value, Tensor) else value for value in hyper.values()]
-        for (t, *_), params in self._alike(group, state_type, names).items():
-            grads = [p.grad for p in params]
-            states = [[self.state[p][name] for p in params] for name in names]
+        for (t, *_), rows in self._alike(group, state_type).items():
+            params, grads, *states = map(list, zip(*rows, strict=True))
             run(params, grads, states, t, values)
 
-    def _alike(
-        self, group: dict[str, Any], state_type: Any, names: Sequence[str]
-    ) -> dict[tuple, list[Tensor]]:
-        """Sort the parameters that have a gradient by step number, dtype and device."""
-        alike: dict[tuple, list[Tensor]] = {}
+    def _alike(self, group: dict[str, Any], state_type: Any) -> dict[tuple, list[tuple]]:
+        """Sort parameters by step number, dtype and device, each with its gradient and state."""
+        names = [self.state_names[field] for field in state_type._fields]
+        needed = {"step", *names}
+        alike: dict[tuple, list[tuple]] = {}
         for p in group["params"]:
-            if p.grad is None:
+            g = p.grad
+            if g is None:
                 continue
-            if p.grad.layout != torch.strided or p.is_complex():
-                what = "complex parameters" if p.is_complex() else f"{p.grad.layout} gradients"
+            if g.layout != torch.strided or g.is_complex():
+                what = "complex parameters" if g.is_complex() else f"{g.layout} gradients"
                 raise RuntimeError(
                     f"{type(self).__name__} does not support {what}; use torch.optim for these"
                 )
             state = self.state[p]
-            if "step" not in state or any(name not in state for name in names):
+            if not needed <= state.keys():
                 fresh = state_type.init(p, **self._start(group))
                 state.update(zip(names, fresh, strict=True), step=0)
             state["step"] += 1
-            alike.setdefault((state["step"], p.dtype, p.device), []).append(p)
+            row = (p, g, *[state[name] for name in names])
+            alike.setdefault((state["step"], p.dtype, p.device), []).append(row)
         return alike
 
     def _run(self, rule: Callable, state_type: Any, hyper: tuple[str, ...]) -> Callable[..., None]:

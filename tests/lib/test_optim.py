@@ -117,6 +117,7 @@ def test_same_as_torch(name, options, backend, dtype, device):
 def test_compiled_same_as_torch(name, options, device):
     # A kernel takes seconds to compile: all shapes, and a missing gradient, in one case only.
     dtype, shapes = (F64, SHAPES) if "amsgrad" in options else (F32, SHAPES[:1])
+    dtype = BF16 if name == "RMSprop" else dtype
     compare_with_torch(name, options, "compiled", dtype, device, shapes)
 
 
@@ -177,27 +178,22 @@ def test_gradients_are_left_alone(backend):
 # ------------------------------------------------------------------ compilation
 
 
-def test_no_recompilation_when_the_hyper_parameters_change():
+@pytest.mark.slow
+def test_no_recompilation_when_the_hyper_parameters_change(monkeypatch):
+    seen = []
+    make = backends._compile
+    monkeypatch.setattr(backends, "_compile", lambda *args: seen.append(args) or make(*args))
     params = parameters(F32, shapes=[(2, 3)])
     optimizer = optim.Adam(params, backend="compiled")
     scheduler = lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=10)  # betas, too
-    seen = torch._dynamo.utils.counters["stats"]
-    for step in range(1, 9):
+    for _ in range(8):
         set_gradients(params, 1)
         optimizer.step()
         scheduler.step()
-        if step == 1:
-            first = seen["unique_graphs"]
-    assert seen["unique_graphs"] == first > 0
-
-
-@torch._dynamo.config.patch(recompile_limit=1)
-def test_more_sets_of_shapes_than_dynamo_would_recompile_for():
-    for width in range(2):
-        p = nn.Parameter(torch.ones(width + 1))
-        p.grad = torch.ones(width + 1)
-        optim.SGD([p], lr=0.5, backend="compiled").step()
-        assert torch.equal(p.detach(), torch.full((width + 1,), 0.5))
+    assert len(seen) == 1
+    params[0].grad = params[0].grad.t().contiguous().t()
+    optimizer.step()
+    assert len(seen) == 2, "other strides need another kernel"
 
 
 def test_adams_program_is_what_one_would_write_by_hand():
@@ -506,8 +502,9 @@ def swats_walk(optimizer, params, steps):
 )
 def test_swats_is_the_rule_on_the_whole_model(backend, weight_decay):
     params = parameters()
+    cut = 4 if backend == "compiled" else 2  # a group is a kernel, and takes its time to compile
     optimizer = optim.SWATS(
-        [{"params": params[:2]}, {"params": params[2:]}],
+        [{"params": each} for each in (params[:cut], params[cut:]) if each],
         weight_decay=weight_decay,
         backend=backend,
         **SWATS,
