@@ -8,7 +8,7 @@ them uses. What a check needs beside names, such as a default dtype, belongs int
 
 from __future__ import annotations
 
-import ast
+import symtable
 
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
@@ -50,21 +50,24 @@ def is_reference(cell: NotebookNode) -> bool:
 
 
 def names(source: str) -> tuple[set[str], set[str]]:
-    """Return the names that a cell binds and the names that it reads.
+    r"""Return the global names that a cell binds and those that it reads.
 
-    >>> names("from math import sqrt as r\\ny = r(x)") == ({"r", "y"}, {"r", "x"})
+    >>> names("from math import sqrt as r\ny = r(x)") == ({"r", "y"}, {"r", "x"})
     True
     """
     try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError:
+        cell = TransformerManager().transform_cell(source)
+        scopes = [symtable.symtable(cell, "cell", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(), set()
     binds, reads = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (reads if isinstance(node.ctx, ast.Load) else binds).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            binds.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            binds.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+    for scope in scopes:
+        scopes += scope.get_children()
+        for symbol in scope.get_symbols():
+            # a function's own variables are nobody else's
+            if scope.get_type() == "module" or symbol.is_global():
+                if symbol.is_assigned() or symbol.is_imported():
+                    binds.add(symbol.get_name())
+                if symbol.is_referenced():
+                    reads.add(symbol.get_name())
     return binds, reads
