@@ -7,6 +7,8 @@ pairing metadata in a notebook names the script that holds the answers.
 from __future__ import annotations
 
 import os
+import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +48,10 @@ def from_script(script: Path) -> NotebookNode:
     about = parsed.metadata.get("descent")
     if not about or {"title", "points", "minutes"} - set(about):
         raise UserError(f"{script}: its header needs descent: title, points and minutes")
+    ids = Counter(cell.id for cell in cells)
+    for name, count in ids.items():
+        if count > 1:
+            raise UserError(f"{script}: the grade_id {name} is used {count} times")
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "descent": dict(about)}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     try:
@@ -141,7 +147,9 @@ def execute(
         on_cell_complete=count,
     )
     try:
-        client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
+        # What cells print comes by messages; the kernel's own stderr has but its greetings.
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        client.execute(env=env, stderr=subprocess.DEVNULL)
     except CellExecutionError as error:
         failed = next(
             cell

@@ -35,6 +35,7 @@ ClassOption = Annotated[
     Path, typer.Option("--class", help="The class's folder: submitted/, gradebook.db, …")
 ]
 CLASSROOM = ROOT / "classroom"
+CORES = os.cpu_count() or 1
 
 
 def main() -> None:
@@ -52,9 +53,7 @@ def main() -> None:
 @app.command()
 def build(
     names: Names = None,
-    force: Annotated[
-        bool, typer.Option(help="Execute notebooks that are up to date, too.")
-    ] = False,
+    force: Annotated[bool, typer.Option(help="Execute up-to-date notebooks, too.")] = False,
 ) -> None:
     """Build the solution notebooks from their scripts and execute them."""
     for assignment in assignments(names=names or ()):
@@ -98,8 +97,7 @@ def grade(
     names: Names = None,
     class_folder: ClassOption = CLASSROOM,
     student: Annotated[str | None, typer.Option(help="Only this student.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Submissions run at once.")] = os.cpu_count()
-    or 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions run at once.")] = CORES,
     force: Annotated[bool, typer.Option(help="Run unchanged submissions, too.")] = False,
 ) -> None:
     """Grade what was handed in and print what the gradebook holds."""
@@ -112,7 +110,7 @@ def _grade(
     class_folder: ClassFolder,
     chosen: list[Assignment],
     student: str | None = None,
-    jobs: int = os.cpu_count() or 1,
+    jobs: int = CORES,
     force: bool = False,
 ) -> None:
     if not class_folder.submitted.is_dir():

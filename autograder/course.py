@@ -109,7 +109,7 @@ class ClassFolder:
 
     @cached_property
     def seed(self) -> str:
-        """The seed of this class's hidden cases: drawn once, then kept, so a regrade is the same."""
+        """The seed of the class's hidden cases, drawn once and kept: a regrade is the same."""
         file = self.path / "seed"
         if not file.exists():
             self.path.mkdir(parents=True, exist_ok=True)

@@ -71,9 +71,8 @@ def _generate(assignment: Assignment, class_folder: ClassFolder, target: Path) -
 def _convert(converter: type, config: Config) -> None:
     config.CourseDirectory.root = config.CourseDirectory.root or str(Path.cwd())
     coursedir = CourseDirectory(config=config)
-    # nbgrader logs every file; what went wrong is in the exception.
     log = logging.getLogger("autograder.nbgrader")
-    log.setLevel(logging.CRITICAL)
+    log.setLevel(logging.ERROR)  # below that, a line for every file
     run = converter(coursedir=coursedir, config=config, log=log)
     run.force = True
     try:

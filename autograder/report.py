@@ -16,15 +16,6 @@ from autograder.gradebook import Row
 FIELDS = ("student", "assignment", "exercise", "score", "points", "reason")
 
 
-def points(score: float | None) -> str:
-    """Write points; a question mark where a person has yet to grade.
-
-    >>> points(2.5), points(3.0), points(None)
-    ('2.5', '3', '?')
-    """
-    return "?" if score is None else f"{score:g}"
-
-
 def grade_tables(rows: Sequence[Row]) -> list[Table]:
     """Return a table an assignment: a student a line, with the reason behind every lost point."""
     by_assignment: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
@@ -35,28 +26,37 @@ def grade_tables(rows: Sequence[Row]) -> list[Table]:
         table = Table(title=assignment, title_justify="left", title_style="bold", pad_edge=False)
         table.add_column("student", no_wrap=True)
         table.add_column("points", justify="right", no_wrap=True)
+        table.add_column("to grade by hand", justify="right")
         table.add_column("why points were lost", ratio=1)
         for student, results in students.items():
             earned = sum(row.score or 0 for row in results)
-            possible = sum(row.points for row in results)
-            table.add_row(Text(student), f"{earned:g}/{possible:g}", Text(_losses(results)))
+            by_hand = sum(row.points for row in results if row.score is None)
+            possible = sum(row.points for row in results) - by_hand
+            table.add_row(
+                Text(student),
+                f"{earned:g}/{possible:g}",
+                f"{by_hand:g}" if by_hand else "",
+                Text(_losses(results)),
+            )
         tables.append(table)
     return tables
 
 
-def _losses(results: Iterable[Row]) -> str:
+def _losses(results: Sequence[Row]) -> str:
     """Write the lost points of one student, exercises with the same reason on one line."""
     by_reason: dict[str, list[Row]] = defaultdict(list)
     for row in results:
-        if row.score is None:
-            by_reason["to be graded by a person"].append(row)
-        elif row.score < row.points:
+        if row.score is not None and row.score < row.points:
             # The message names the exercise, and so does the line.
             name = row.exercise.replace("-", "_")
             by_reason[row.reason.removeprefix(f"{name}: ")].append(row)
-    return "\n".join(
-        f"{', '.join(row.exercise for row in rows)}: {reason}" for reason, rows in by_reason.items()
-    )
+    return "\n".join(f"{_exercises(rows, results)}: {reason}" for reason, rows in by_reason.items())
+
+
+def _exercises(rows: Sequence[Row], results: Sequence[Row]) -> str:
+    if len(rows) == len(results):
+        return "everything"
+    return ", ".join(row.exercise for row in rows)
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.reader import NotJSONError
 from nbgrader import utils
 from nbgrader.preprocessors import Execute
 from traitlets.config import Config
@@ -20,6 +23,7 @@ from autograder.course import is_answer, is_check, is_graded, marks
 from autograder.needed import needed
 
 MAX_BYTES = 20 * 2**20
+HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS\n?", re.DOTALL)
 NO_RESPONSE = "no answer was given"
 
 
@@ -87,6 +91,7 @@ def run_submission(
         shutil.copytree(submitted, work, symlinks=True)
         _execute(solution, notebook, work, seed, config or Config())
     cells = judge(solution, notebook)
+    hide_tests(notebook)
     return Outcome(notebook, cells, flags, time.perf_counter() - begun)
 
 
@@ -112,8 +117,11 @@ def read_submission(path: Path) -> NotebookNode:
     if not text.strip():
         raise Unreadable(f"{path.name} is empty")
     try:
-        notebook = nbformat.reads(text, as_version=4)
-        nbformat.validate(notebook)
+        with warnings.catch_warnings(action="ignore"):  # of what nbformat mends by itself
+            notebook = nbformat.reads(text, as_version=4)
+            nbformat.validate(notebook)
+    except NotJSONError as error:
+        raise Unreadable(f"{path.name} is not JSON; perhaps it was cut short") from error
     except Exception as error:  # nbformat raises whatever a damaged file makes it stumble over
         first = str(error).strip().splitlines()[:1] or [type(error).__name__]
         raise Unreadable(f"{path.name} is not a valid notebook: {first[0][:200]}") from error
@@ -228,6 +236,17 @@ def judge(solution: NotebookNode, notebook: NotebookNode) -> list[CellResult]:
     return results
 
 
+def hide_tests(notebook: NotebookNode) -> None:
+    """Take hidden tests out of a notebook that a student will see, and out of its tracebacks."""
+    for cell in notebook.cells:
+        if not is_check(cell):
+            continue
+        cell.source = HIDDEN.sub("# The hidden cases ran here.\n", cell.source)
+        for output in cell.outputs:
+            if output.output_type == "error" and output.ename != "CheckFailed":
+                output.traceback = [f"{output.ename}: {output.evalue}"]
+
+
 def _manual(cell: NotebookNode, answer: NotebookNode, points: float) -> CellResult:
     text = answer.source.strip()
     if not text or text.startswith("*Your answer here"):
@@ -242,5 +261,7 @@ def reason_of(outputs: Sequence[NotebookNode]) -> str:
             first = output.evalue.strip().split("\n")[0]
             if output.ename == "CheckFailed":
                 return first
+            if output.ename in ("KeyboardInterrupt", "CellTimeoutError"):
+                return "did not end in time and was stopped"
             return f"{output.ename}: {first}" if first else output.ename
     return "earned part of the points"

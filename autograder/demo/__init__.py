@@ -134,7 +134,7 @@ def hand_ins(assignment: Assignment) -> Iterator[HandIn]:
         "sven",
         "half a file",
         {},
-        dict.fromkeys(points, "not a valid notebook"),
+        dict.fromkeys(points, "not JSON"),
         text=lambda whole: whole[: len(whole) // 2],
     )
     yield make(

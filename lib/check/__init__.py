@@ -4,9 +4,9 @@ A test cell in a notebook is one line::
 
     check("momentum_step", momentum_step)
 
-It prints one line when every case agrees, and raises :class:`CheckFailed` otherwise. An exercise is
-declared once, in ``lib/exercises/``, with :class:`Exercise`: its reference, its cases, and the known
-wrong answers that a failing check recognizes.
+It prints one line when every case agrees, and raises :class:`CheckFailed` otherwise. An exercise
+is declared once, in ``lib/exercises/``, with :class:`Exercise`: its reference, its cases, and the
+known wrong answers that a failing check recognizes.
 """
 
 from lib.check.cases import Call, Case, Observation, Steps

@@ -581,8 +581,8 @@ CONVERGENCE_RATE = Exercise(
 
 @CONVERGENCE_RATE.misconception(
     "√α is right only while the two roots are a complex pair",
-    "For small and for very large ηλ the roots are real, and the larger |z| rules. Take the largest "
-    "absolute value of torch.linalg.eigvals, or treat both signs of the discriminant.",
+    "For small and for very large ηλ the roots are real, and the larger |z| rules. Take the "
+    "largest absolute value of torch.linalg.eigvals, or treat both signs of the discriminant.",
 )
 def always_complex(lr, alpha, lam):
     return math.sqrt(alpha)
