@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from types import ModuleType
+
+from lib.check import Exercise
 
 STYLES = ("plain", "terse")
 
 
-def source(module: str, exercise: str, style: str) -> str:
+def module_of(exercise: Exercise) -> ModuleType:
+    """Return the module with the right answers to the exercises of the same notebook."""
+    return importlib.import_module(f"{__name__}.{exercise.notebook.replace('-', '_')}")
+
+
+def source(exercise: Exercise, style: str) -> str:
     """Return the text of a right answer, as a student would hand it in.
 
     Raises:
         AttributeError: If there is no such answer.
     """
-    functions = importlib.import_module(f"{__name__}.{module}")
-    text = inspect.getsource(getattr(functions, f"{exercise}__{style}"))
-    return text.replace(f"def {exercise}__{style}(", f"def {exercise}(", 1)
+    name = f"{exercise.name}__{style}"
+    text = inspect.getsource(getattr(module_of(exercise), name))
+    return text.replace(f"def {name}(", f"def {exercise.name}(", 1)
