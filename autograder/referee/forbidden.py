@@ -4,15 +4,16 @@ Read is the answer's function, and everything of the student's that it reaches b
 aliases, imports in other cells. Names are resolved the way Python does, so that a parameter called
 ``optimizer`` is not the notebook's variable of that name.
 
->>> forbidden_use("f", ["from torch import optim as o", "def f(w): return o.SGD(w)"],
-...               ["torch.optim"])
+>>> cells = ["from torch import optim as o", "def f(w): return o.SGD(w)", "def g(o): return o.SGD"]
+>>> Reading(cells).forbidden_use("f", ["torch.optim"])
 'torch.optim'
->>> forbidden_use("f", ["o = 1", "def f(o): return o"], ["torch.optim"])
+>>> Reading(cells).forbidden_use("g", ["torch.optim"])
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import symtable
 from collections.abc import Iterator, Sequence
 
@@ -35,37 +36,59 @@ WAYS_AROUND = {
 }
 
 
-def forbidden_use(function: str, cells: Sequence[str], forbids: Sequence[str]) -> str | None:
-    """Return the forbidden name that a function uses, directly or through others.
+class Reading:
+    """All code cells of a submission, read.
 
     Args:
-        function: The function's name.
-        cells: The source of all cells of the student's.
-        forbids: Dotted names, each forbidden with all that is under it.
+        cells: Their sources.
     """
-    bindings: dict[str, list[ast.stmt]] = {}
-    imported: dict[str, str] = {}
-    for tree in filter(None, map(parsed, cells)):
-        for statement in ast.walk(tree):
-            imported.update(_imports(statement))
-        for statement in tree.body:
-            for name in _binds(statement):
-                bindings.setdefault(name, []).append(statement)
-    wanted = [*ALWAYS, *forbids, *(also for name in forbids for also in ALSO.get(name, ()))]
-    todo, seen = [function], set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for statement in bindings.get(name, ()):
-            visible = {k: v for k, v in imported.items() if k not in _parameters(statement)}
-            for used in _dotted_names(statement, visible):
-                for bad in wanted:
-                    if used == bad or used.startswith(bad if bad.endswith("_") else bad + "."):
-                        return bad.rstrip("_")
-            todo += _globals_of(statement)
-    return None
+
+    def __init__(self, cells: Sequence[str]):
+        self.bindings: dict[str, list[ast.stmt]] = {}
+        self.imported: dict[str, str] = {}
+        for statements in map(_statements, cells):
+            for statement, names, imports in statements:
+                self.imported.update(imports)
+                for name in names:
+                    self.bindings.setdefault(name, []).append(statement)
+
+    def forbidden_use(self, function: str, forbids: Sequence[str] = ()) -> str | None:
+        """Return the forbidden name that a function uses, directly or through others.
+
+        Args:
+            function: The function's name.
+            forbids: Dotted names, each forbidden with all that is under it.
+        """
+        wanted = [*ALWAYS, *forbids, *(also for name in forbids for also in ALSO.get(name, ()))]
+        todo, seen = [function], set()
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for statement in self.bindings.get(name, ()):
+                hidden = _parameters(statement)
+                visible = {k: v for k, v in self.imported.items() if k not in hidden}
+                for used in _dotted_names(statement, visible):
+                    for bad in wanted:
+                        if used == bad or used.startswith(bad if bad.endswith("_") else bad + "."):
+                            return bad.rstrip("_")
+                todo += _globals_of(statement)
+        return None
+
+
+@functools.lru_cache(4096)
+def _statements(source: str) -> list[tuple[ast.stmt, frozenset[str], dict[str, str]]]:
+    """Return a cell's statements, each with the names that it binds and the imports inside."""
+    tree = parsed(source)
+    return [
+        (
+            statement,
+            frozenset(_binds(statement)),
+            {k: v for node in ast.walk(statement) for k, v in _imports(node).items()},
+        )
+        for statement in (tree.body if tree else ())
+    ]
 
 
 def mentions(source: str, forbids: Sequence[str]) -> str | None:
@@ -103,10 +126,14 @@ def ways_around(source: str) -> list[str]:
     return sorted(found)
 
 
+@functools.lru_cache(4096)
 def parsed(source: str) -> ast.Module | None:
     """Return a cell's syntax tree, or None if it has no right syntax."""
     try:
-        return ast.parse(TransformerManager().transform_cell(source))
+        try:
+            return ast.parse(source)
+        except SyntaxError:  # perhaps magic commands
+            return ast.parse(TransformerManager().transform_cell(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -154,12 +181,13 @@ def _parameters(tree: ast.AST) -> set[str]:
     return found
 
 
-def _globals_of(statement: ast.stmt) -> set[str]:
+@functools.lru_cache(4096)
+def _globals_of(statement: ast.stmt) -> frozenset[str]:
     """Return the global names that a statement reads, inside of functions too."""
     try:
         table = symtable.symtable(ast.unparse(statement), "cell", "exec")
     except (SyntaxError, RecursionError, ValueError):
-        return set()
+        return frozenset()
     found: set[str] = set()
     todo = [table]
     while todo:
@@ -169,7 +197,7 @@ def _globals_of(statement: ast.stmt) -> set[str]:
             outermost = table.get_type() == "module"
             if symbol.is_referenced() and (outermost or symbol.is_global()):
                 found.add(symbol.get_name())
-    return found
+    return frozenset(found)
 
 
 def _dotted_names(tree: ast.AST, imported: dict[str, str]) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Placeholder:
         return Placeholder(f"{self.__name__}.{name}")
 
     def __call__(self, *_: Any, **__: Any):
+        """Say that it is not here."""
         raise ImportError(f"{self.__name__} is {NOT_HERE}")
 
     def __contains__(self, _: object) -> bool:

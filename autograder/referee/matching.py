@@ -285,9 +285,9 @@ BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 
 
 def without_hidden(source: str) -> str:
-    """Return a test cell's text as it was released.
+    r"""Return a test cell's text as it was released.
 
-    >>> without_hidden("a\\n### BEGIN HIDDEN TESTS\\nb\\n### END HIDDEN TESTS")
+    >>> without_hidden("a\n### BEGIN HIDDEN TESTS\nb\n### END HIDDEN TESTS")
     'a'
     """
     kept, hidden = [], False

@@ -46,6 +46,8 @@ SYSCALLS = {
 
 # Modules of lib that hold answers. They do not exist where a student's code runs.
 REFERENCE = ("rules", "optim", "backends", "exercises")
+# Modules of this package that a student's process runs on.
+STUDENTS_SIDE = ("__init__", "guard", "limits", "sandbox", "shell", "student", "wire", "zygote")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -235,7 +237,7 @@ def _package_copies() -> dict[str, dict[str, bytes]]:
         ):
             shown[str(inside)] = path.read_bytes()
     package = here.parent
-    names = ["__init__.py", *(f"{here.name}/{path.name}" for path in here.glob("*.py"))]
+    names = ["__init__.py", *(f"{here.name}/{name}.py" for name in STUDENTS_SIDE)]
     engine = {name: (package / name).read_bytes() for name in names}
     return {str(lib): shown, str(package): engine}
 

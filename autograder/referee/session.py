@@ -33,7 +33,7 @@ from autograder.needed import needed
 from autograder.referee import forbidden, matching
 from autograder.referee.limits import Limits
 from autograder.referee.matching import failure, is_answer, is_check, is_graded, marks
-from autograder.referee.remote import Forged, Link, Stopped
+from autograder.referee.remote import Link, Stopped
 from autograder.referee.verdict import CellResult, Outcome
 from autograder.referee.wire import Unsendable
 
@@ -59,6 +59,39 @@ def warm_up(students: socket.socket) -> None:
     import scipy.stats  # noqa: F401
 
 
+_prepared: dict[tuple[str, str, float], NotebookNode] = {}
+
+
+def prepare(message: dict) -> None:
+    """Once for a class: let references that remember their results see all of its cases.
+
+    What is done here, in the process that the referees are forked from, none of them does again.
+    """
+    key = _key(message)
+    if key in _prepared:
+        return
+    _prepared.clear()  # a class is graded notebook by notebook
+    solution = nbformat.from_dict(json.loads(Path(message["source"]).read_bytes()))
+    for cell in solution.cells:
+        if isinstance(cell.source, list):
+            cell.source = "".join(cell.source)
+    _prepared[key] = solution
+    from lib.check.run import hidden_cases, judge, public_cases
+    from lib.exercises import EXERCISES
+
+    forbidden.Reading([cell.source for cell in solution.cells if cell.cell_type == "code"])
+    for cell in solution.cells:
+        name = str(marks(cell).get("grade_id")).removesuffix("-check").replace("-", "_")
+        if is_check(cell) and name in EXERCISES:
+            exercise = EXERCISES[name]
+            judge(exercise, exercise.reference, public_cases(exercise))
+            judge(exercise, exercise.reference, hidden_cases(exercise, message["seed"]))
+
+
+def _key(message: dict) -> tuple[str, str, float]:
+    return message["source"], message["seed"], os.stat(message["source"]).st_mtime
+
+
 def live(wire: socket.socket, message: dict, limits: Limits) -> None:
     """Judge one submission and report."""
     os.environ["DESCENT_SEED"] = message["seed"]
@@ -68,7 +101,7 @@ def live(wire: socket.socket, message: dict, limits: Limits) -> None:
         os.dup2(nothing, number)
     begun = time.monotonic()
     source, submitted = Path(message["source"]), Path(message["submitted"])
-    solution = nbformat.read(source, as_version=4)
+    solution = _prepared[_key(message)]
     session = Session(solution, limits, message["sandboxed"], source.parent)
     try:
         outcome = session.judge(submitted, source.name)
@@ -131,6 +164,7 @@ class Session:
         self.folder = folder
         self.link: Link | None = None
         self.flags: list[str] = []
+        self.reading: forbidden.Reading | None = None
         self.results: dict[str, CellResult] = {}
         self.names = Names(__name__="__main__", __builtins__=builtins)
         self.names.one_cell().__enter__()
@@ -262,11 +296,15 @@ class Session:
 
     def _uses_forbidden(self, cell: NotebookNode, forbids: Sequence[str]) -> str | None:
         function = marks(cell)["grade_id"].removesuffix("-check").replace("-", "_")
-        return forbidden.forbidden_use(function, self._own_sources(), forbids)
+        if self.reading is None:
+            self.reading = forbidden.Reading(self._own_sources())
+        return self.reading.forbidden_use(function, forbids)
 
     def _flag_ways_around(self) -> None:
         """Tell the instructor what deserves a look, in cells that the student wrote or changed."""
         released = {cell.source for cell in self.solution.cells}
+        checks = [cell for cell in self.solution.cells if is_check(cell)]
+        forbids = sorted({name for cell in checks for name in self._forbids(cell)})
         for cell in self.notebook.cells:
             if cell.cell_type != "code" or cell.source in released:
                 continue
@@ -276,7 +314,7 @@ class Session:
             around = forbidden.ways_around(cell.source)
             if around:
                 self.flags.append(f"cell {where} uses {', '.join(around)}")
-            mentioned = forbidden.mentions(cell.source, ())
+            mentioned = forbidden.mentions(cell.source, forbids)
             if mentioned:
                 self.flags.append(f"cell {where} mentions {mentioned}")
 

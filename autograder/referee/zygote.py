@@ -72,7 +72,11 @@ def request(zygote: socket.socket, body: dict, *ends: socket.socket) -> None:
 
 
 def serve(
-    control: socket.socket, body: Callable[[socket.socket, dict, Limits], None], *, spaces: bool
+    control: socket.socket,
+    body: Callable[[socket.socket, dict, Limits], None],
+    *,
+    spaces: bool,
+    prepare: Callable[[dict], None] = lambda message: None,
 ) -> None:
     """Fork processes on request until nobody can ask any more.
 
@@ -80,6 +84,7 @@ def serve(
         control: The socket that requests come on.
         body: What a forked process does with its wire, the request and its limits.
         spaces: Whether each gets a process namespace of its own.
+        prepare: What to do in here with a request before the fork.
     """
     gc.collect()
     gc.freeze()  # so that children do not copy pages just by collecting garbage
@@ -102,6 +107,10 @@ def serve(
                     return
                 message, wire, leash = taken
                 limits = Limits(**message.pop("limits"))
+                try:
+                    prepare(message)
+                except Exception:  # the forked process will meet it too, and say so
+                    traceback.print_exc()
                 pid = _fork(own_space)
                 if pid == 0:
                     for each in watched.values():
@@ -283,7 +292,7 @@ def main(args: Sequence[str]) -> None:
 
         session.warm_up(socket.socket(fileno=options["students"]))
         control.send(b"ready")
-        serve(control, session.live, spaces=False)
+        serve(control, session.live, spaces=False, prepare=session.prepare)
 
 
 if __name__ == "__main__":
