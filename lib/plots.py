@@ -6,12 +6,15 @@ Okabe and Ito's palette, which the color-blind tell apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import HTML
+from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -21,6 +24,17 @@ from lib.trajectories import Trajectory
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1, 1, 1)))
+ICONS = {
+    "minus": "−",
+    "plus": "+",
+    "fast-backward": "⏮",
+    "step-backward": "|◀",
+    "play fa-flip-horizontal": "◀",
+    "play": "▶",
+    "pause": "⏸",
+    "step-forward": "▶|",
+    "fast-forward": "⏭",
+}
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 
 
@@ -152,3 +166,77 @@ def curves(
     if len(series) > 1:
         ax.legend()
     return ax
+
+
+def arrows(
+    segments: Mapping[str, tuple[Sequence[float], Sequence[float]]], ax: Axes | None = None
+) -> Axes:
+    """Draw labeled arrows in the plane, such as the parts of one update.
+
+    Args:
+        segments: (from, to) by label, each a point of two coordinates.
+        ax: Where; a new figure by default.
+
+    Returns:
+        The axes.
+    """
+    ax = plt.subplots()[1] if ax is None else ax
+    for (label, (tail, head)), style in zip(segments.items(), styles(), strict=False):
+        x0, y0, x1, y1 = (*(float(v) for v in tail), *(float(v) for v in head))
+        arrow = {"arrowstyle": "-|>", "color": style["color"], "linestyle": style["linestyle"]}
+        ax.annotate(
+            "", (x1, y1), (x0, y0), arrowprops={**arrow, "linewidth": 2, "mutation_scale": 18}
+        )
+        ax.annotate(
+            label,
+            ((x0 + x1) / 2, (y0 + y1) / 2),
+            xytext=(6, 6),
+            textcoords="offset points",
+            color=style["color"],
+        )
+        ax.update_datalim([(x0, y0), (x1, y1)])
+    ax.autoscale_view()
+    return ax
+
+
+def race(
+    surface: Surface, runs: Mapping[str, Trajectory], *, frames: int = 40, interval: int = 100
+) -> HTML:
+    """Animate trajectories on a surface, for a notebook; its still is what `paths` draws.
+
+    Args:
+        surface: The loss.
+        runs: Trajectories of a single start each, all of the same length, by label.
+        frames: Number of pictures.
+        interval: Milliseconds between them.
+
+    Returns:
+        A player, as HTML without anything to load.
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 4.2), dpi=70)
+    contours(surface, ax)
+    lines = []
+    for label, style in zip(runs, styles(), strict=False):
+        (line,) = ax.plot([], [], **style, label=label, markersize=3.5, linewidth=1.4)
+        (head,) = ax.plot([], [], marker=style["marker"], color=style["color"], markersize=11)
+        lines.append((line, head))
+    ax.legend(loc="upper right")
+    points = [run.w.detach().cpu() for run in runs.values()]
+    steps = min(len(each) for each in points) - 1
+
+    def draw(frame: int) -> list:
+        now = round(frame * steps / (frames - 1))
+        for (line, head), w in zip(lines, points, strict=True):
+            line.set_data(w[: now + 1, 0], w[: now + 1, 1])
+            head.set_data(w[now : now + 1, 0], w[now : now + 1, 1])
+        ax.set_title(f"step {now}")
+        return [artist for pair in lines for artist in pair]
+
+    animation = FuncAnimation(fig, draw, frames=frames, interval=interval)
+    # The player's element ids are random by default; a fixed prefix keeps builds alike.
+    with mpl.rc_context({"animation.embed_limit": 4}):
+        page = animation.to_jshtml(default_mode="once")
+    plt.close(fig)
+    page = re.sub(r'<link rel="stylesheet"\s+href="[^"]*">', "", page)  # icons from the network
+    page = re.sub(r'<i class="fa fa-([a-z -]+)"></i>', lambda icon: ICONS[icon[1]], page)
+    return HTML(re.sub(r"[0-9a-f]{32}", "race", page))
