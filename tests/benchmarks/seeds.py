@@ -6,7 +6,7 @@ One after the other is the loop one would write: a module, `torch.optim`, `backw
 once is `lib.training.fit_many`, with its step recorded (making the recording included) and without.
 All see the same batches and the same initial weights, and take the whole set's loss after each
 epoch; the largest difference between their final weights is printed. Each is run once to warm up.
-Then they take turns, and the best of five counts, because other work on the machine only ever adds
+Then they take turns, and the best of three counts, because other work on the machine only ever adds
 time.
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
@@ -32,7 +33,7 @@ from lib.models import MLP
 from lib.training import fit_many, stack_parameters
 
 SEEDS = range(16)
-REPEATS = 5
+REPEATS = 3
 METHODS = {
     "SGD": (torch.optim.SGD, {"lr": 0.1}, rules.sgd, {"lr": 0.1}),
     "momentum": (
@@ -106,7 +107,8 @@ def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64, 128])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128])
     arguments = parser.parse_args()
 
     console = Console()
@@ -122,22 +124,22 @@ def main() -> None:
     for column in ("method", "batch", "one after the other", "at once", "recorded", "difference"):
         table.add_column(column, justify="left" if column == "method" else "right")
     ways = [one_after_the_other, partial(at_once, False), partial(at_once, True)]
-    for name in METHODS:
-        for batch_size in arguments.batch_sizes:
-            case = (name, batch_size, arguments.epochs)
-            expected, *others = (way(*case) for way in ways)
-            difference = max((other - expected).abs().max().item() for other in others)
-            turns = [[seconds(way, *case) for way in ways] for _ in range(REPEATS)]
-            steps = arguments.epochs * -(-len(digits().y) // batch_size)
-            alone, *together = (min(times) / steps * 1e6 for times in zip(*turns, strict=True))
-            table.add_row(
-                name,
-                str(batch_size),
-                f"{alone:.0f}",
-                *(f"{each:.0f} ({alone / each:.1f}×)" for each in together),
-                f"{difference:.0e}",
-            )
-    console.print(table)
+    with Live(table, console=console):  # each row as soon as it is known
+        for name in arguments.methods:
+            for batch_size in arguments.batch_sizes:
+                case = (name, batch_size, arguments.epochs)
+                expected, *others = (way(*case) for way in ways)
+                difference = max((other - expected).abs().max().item() for other in others)
+                turns = [[seconds(way, *case) for way in ways] for _ in range(REPEATS)]
+                steps = arguments.epochs * -(-len(digits().y) // batch_size)
+                alone, *together = (min(times) / steps * 1e6 for times in zip(*turns, strict=True))
+                table.add_row(
+                    name,
+                    str(batch_size),
+                    f"{alone:.0f}",
+                    *(f"{each:.0f} ({alone / each:.1f}×)" for each in together),
+                    f"{difference:.0e}",
+                )
 
 
 if __name__ == "__main__":
