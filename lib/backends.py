@@ -391,11 +391,9 @@ def compiled(rule: Callable, state_type: Any, hyper: Sequence[str]) -> Callable[
     def run(ws: list[Tensor], gs: list[Tensor], states: Lists, t: int, values: Sequence) -> None:
         # torch 2.13 loses writes to 0-d tensors here, so these get a dimension.
         tensors = [x if x.ndim else x.view(1) for x in chain(ws, gs, *states)]
-        # A state has the strides of its weights; if one does not, the kernel refuses it.
-        layout = ([x.shape for x in ws], [x.stride() for x in tensors[: 2 * len(ws)]])
         dtype, device = torch.promote_types(ws[0].dtype, torch.float32), ws[0].device
         s = torch.tensor(scalars(t, *values), dtype=dtype, device=device)
-        key = (ws[0].dtype, device, *map(tuple, layout))
+        key = (ws[0].dtype, device, *[w.shape for w in ws], *[x.stride() for x in tensors])
         if key not in kernels:
             kernels[key] = _compile(program, [s, *tensors])
         kernels[key](s, *tensors)
@@ -424,7 +422,8 @@ def _compile(program: Program, examples: list[Tensor]) -> Callable[..., Any]:
     return _inductor.compile(
         make_fx(every, tracing_mode="fake")(*examples),
         examples,
-        options={"cpp.max_horizontal_fusion_size": 1},
+        # One loop a tensor: many at once read more streams than a processor can prefetch.
+        options={"cpp.max_horizontal_fusion_size": 1, "size_asserts": False},
     )
 
 
