@@ -18,6 +18,7 @@ from autograder import release as releasing
 from autograder.course import ROOT, Assignment, ClassFolder, UserError, assignments
 from autograder.grade import grade_class
 from autograder.lint import lint as lint_assignment
+from autograder.referee.doctor import doctor as examine
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +36,7 @@ ClassOption = Annotated[
     Path, typer.Option("--class", help="The class's folder: submitted/, gradebook.db, …")
 ]
 CLASSROOM = ROOT / "classroom"
+UNSANDBOXED_HELP = "Run students' code with your own rights, where walls cannot be built."
 CORES = os.cpu_count() or 1
 
 
@@ -99,11 +101,11 @@ def grade(
     student: Annotated[str | None, typer.Option(help="Only this student.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions run at once.")] = CORES,
     force: Annotated[bool, typer.Option(help="Run unchanged submissions, too.")] = False,
+    unsandboxed: Annotated[bool, typer.Option("--unsandboxed", help=UNSANDBOXED_HELP)] = False,
 ) -> None:
     """Grade what was handed in and print what the gradebook holds."""
-    _grade(
-        ClassFolder(class_folder.resolve()), assignments(names=names or ()), student, jobs, force
-    )
+    folder = ClassFolder(class_folder.resolve())
+    _grade(folder, assignments(names=names or ()), student, jobs, force, not unsandboxed)
 
 
 def _grade(
@@ -112,6 +114,7 @@ def _grade(
     student: str | None = None,
     jobs: int = CORES,
     force: bool = False,
+    sandboxed: bool = True,
 ) -> None:
     if not class_folder.submitted.is_dir():
         raise UserError(
@@ -127,7 +130,13 @@ def _grade(
             progress.update(task, total=total)
 
         for done in grade_class(
-            class_folder, chosen, student=student, jobs=jobs, force=force, on_plan=on_plan
+            class_folder,
+            chosen,
+            student=student,
+            jobs=jobs,
+            force=force,
+            sandboxed=sandboxed,
+            on_plan=on_plan,
         ):
             progress.advance(task)
             runs[done.fresh] += 1
@@ -136,6 +145,8 @@ def _grade(
         console.print(table)
     for flag in sorted(flags):
         console.print(f"⚑ {flag}", markup=False, highlight=False)
+    if not sandboxed:
+        console.print("Students' code ran without walls (--unsandboxed): it had your rights.")
     console.print(f"{runs[True]} graded, {runs[False]} unchanged since they were graded.")
 
 
@@ -175,10 +186,18 @@ def report_command(
 
 
 @app.command()
+def doctor() -> None:
+    """Say what this machine offers for walling students' code in."""
+    if not examine(console):
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     names: Names = None,
     class_folder: ClassOption = CLASSROOM / "demo",
     size: Annotated[int | None, typer.Option(help="Hand-ins an assignment, at most.")] = None,
+    unsandboxed: Annotated[bool, typer.Option("--unsandboxed", help=UNSANDBOXED_HELP)] = False,
 ) -> None:
     """Make a demo class, grade it, and print its grades."""
     from autograder.demo import make_class
@@ -193,7 +212,7 @@ def demo(
     os.environ.setdefault("DESCENT_CELL_TIMEOUT", "20")  # one hand-in never ends on purpose
     count = make_class(folder, chosen, size)
     console.print(f"A demo class of {count} hand-ins lies in {_short(folder.submitted)}.")
-    _grade(folder, chosen)
+    _grade(folder, chosen, sandboxed=not unsandboxed)
     page = folder.path / "report.html"
     report.write_html(gradebook.rows(folder, chosen), page)
     console.print(f"What the class got wrong: {_short(page)}")

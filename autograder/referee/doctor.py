@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rich.console import Console
+
 from autograder.referee import sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,11 +92,8 @@ def examine() -> list[Finding]:
     return found
 
 
-def doctor() -> None:
-    """Say what this machine offers for grading, and what is missing."""
-    from rich.console import Console
-
-    console = Console()
+def doctor(console: Console) -> bool:
+    """Print what this machine offers for grading; return whether it is all that is needed."""
     for finding in examine():
         mark = "[green]✓[/]" if finding.good else "[red]✗[/]"
         console.print(f"{mark} {finding.what}: {finding.says}")
@@ -103,4 +102,4 @@ def doctor() -> None:
             "Grading refuses to run students' code without walls, unless told to by "
             "[bold]--unsandboxed[/]; the report will say so."
         )
-        raise SystemExit(1)
+    return not missing()

@@ -119,7 +119,7 @@ def read_notebook(
             there = sorted(p.name for p in folder.iterdir() if p.suffix == ".ipynb")[:3]
         except OSError:
             there = []
-        found = f" (found {', '.join(map(repr, there))})" if there else ""
+        found = f" (found {', '.join(name[:60] for name in there)})" if there else ""
         raise Unreadable(f"no notebook named {name} was handed in{found}") from None
     if not content.strip():
         raise Unreadable(f"{name} is empty")
