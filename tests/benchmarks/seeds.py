@@ -18,7 +18,7 @@ model's step, and cannot go much faster; a large batch, with which one model alo
 gains less. The rest is memory traffic and the dispatch of some 80 tensor operations. Tried, in µs a
 step on two threads: `vmap(grad)` of one model's step 1770; one gradient of the summed losses 1710;
 that one recorded with `make_fx` 740, after 0.1 s; `vmap(grad)` through `torch.compile` 335, after 3
-to 11 s of compiling, which is longer than such a training takes. Whole runs came out between 3.2 and
+to 11 s of compiling, longer than such a training takes. Whole runs came out between 3.2 and
 5.8 times as fast, depending on what else ran; batches of 128, about twice.
 """
 
