@@ -21,7 +21,7 @@ from autograder.referee.limits import Limits
 from autograder.referee.verdict import CellResult, Outcome
 
 KINDS = ("code", "markdown", "raw")
-UNANSWERED = "*Your answer here"
+STUBS = ("*Your answer here", "# YOUR CODE HERE\nraise NotImplementedError()")
 
 
 class Unreadable(Exception):
@@ -53,6 +53,12 @@ def is_check(cell: Mapping[str, Any]) -> bool:
 def is_reference(cell: Mapping[str, Any]) -> bool:
     """Say whether a cell only shows what the reference library does."""
     return "reference" in cell["metadata"].get("tags", [])
+
+
+def is_answered(cell: Mapping[str, Any]) -> bool:
+    """Say whether an answer holds anything but what was released."""
+    text = cell["source"].strip()
+    return bool(text) and not any(stub in text for stub in STUBS)
 
 
 # ------------------------------------------------------------------ reading

@@ -212,8 +212,7 @@ class Session:
         if name in self.results:
             return self.results[name]
         answer = next(c for c in self.notebook.cells if marks(c).get("grade_id") == name)
-        text = answer.source.strip()
-        if is_answer(cell) and (not text or text.startswith(matching.UNANSWERED)):
+        if is_answer(cell) and not matching.is_answered(answer):
             return CellResult(name, 0.0, points, NO_RESPONSE)
         return CellResult(name, None, points)
 
