@@ -50,10 +50,12 @@ def same(actual: Any, expected: Any, scale: float, rtol: float | None = None) ->
         rtol: Relative tolerance; by default the one of the expected value's dtype.
 
     Returns:
-        True if they agree. Tensors must have the same shape; whole numbers must be equal.
+        True if they agree. Tensors must have the same shape and dtype; whole numbers, be equal.
     """
     if isinstance(expected, torch.Tensor):
-        if not isinstance(actual, torch.Tensor) or actual.shape != expected.shape:
+        if not isinstance(actual, torch.Tensor):
+            return False
+        if (actual.shape, actual.dtype) != (expected.shape, expected.dtype):
             return False
         if not expected.is_floating_point():
             return bool(torch.equal(actual.detach().cpu(), expected.cpu()))
