@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/trajectories.py
 
 The loop is the code one would write: a parameter of two numbers, `backward`, `step`. It is timed on
-a few trajectories, and the ratio is per trajectory. Both are warmed up and take turns; the best of three
-counts, since other work on the machine only ever adds time. The largest difference of their ends is
-printed: both must compute the same.
+a few trajectories, and the ratio is per trajectory. Both are warmed up and take turns; the best of
+three counts, since other work on the machine only ever adds time. The largest difference of their
+ends is printed: both must compute the same.
 
 What limits the batched call is memory traffic: a step reads and writes some thirty arrays of 10,000
 points, one operation after the other.
