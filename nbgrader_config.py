@@ -34,3 +34,8 @@ c.Execute.error_on_timeout = {
 seed = CLASS / "seed"
 if seed.is_file():
     os.environ["DESCENT_SEED"] = seed.read_text().strip()
+
+# `nbgrader autograde` and the Formgrader's button use the referee, as `autograder grade` does.
+from autograder.referee import plugin  # noqa: E402
+
+plugin.configure(c)

@@ -28,8 +28,9 @@ from autograder.referee.limits import Limits
 
 NOBODY = 65534
 STUDENT = 1000
-HOME = "/home/student"
+HOME = "/student"  # not below /home, where the course itself may lie
 WORK = f"{HOME}/work"
+TEMPORARY = f"{HOME}/tmp"
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -157,6 +158,20 @@ def visible_folders() -> list[str]:
     return sorted({path for path in wanted if os.path.lexists(path)})
 
 
+def shared_scratch() -> list[str]:
+    """Return the folders that programs write to by habit, to be empty for each submission.
+
+    Where the course or its environment lies in one, that one stays as it is, read-only; a
+    student's temporary files then go to ``TEMPORARY`` alone.
+    """
+    needed = [*visible_folders(), str(Path(__file__).resolve())]
+    return [
+        folder
+        for folder in ("/tmp", "/dev/shm")
+        if not any(Path(path).is_relative_to(folder) for path in needed)
+    ]
+
+
 def _change_root(hidden: Sequence[str]) -> None:
     packages = _package_copies()
     mount("none", "/", None, MS_REC | MS_PRIVATE)
@@ -178,8 +193,8 @@ def _change_root(hidden: Sequence[str]) -> None:
         _show(f"/dev/{name}", f"{new}/dev/{name}", devices=True)
     for name, target in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1")]:
         os.symlink(target, f"{new}/dev/{name}")
-    for folder in ("proc", "tmp", "home", "old", "dev/shm", "etc"):
-        os.makedirs(f"{new}/{folder}", exist_ok=True)
+    for folder in ("/proc", "/tmp", HOME, "/old", "/dev/shm", "/etc"):
+        os.makedirs(new + folder, exist_ok=True)
     Path(new, "etc/passwd").write_text(f"student:x:{STUDENT}:{STUDENT}::{HOME}:/bin/sh\n")
     Path(new, "etc/hosts").write_text("127.0.0.1 localhost\n")
     mount("proc", f"{new}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -191,9 +206,8 @@ def _change_root(hidden: Sequence[str]) -> None:
     _checked(_libc.umount2(b"/old", MNT_DETACH), "umount /old")
     os.rmdir("/old")
     os.chdir(here if os.path.isdir(here) else "/")
-    for folder in ("/tmp", "/home"):
-        mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
-    os.environ["HOME"] = "/tmp"
+    mount("tmpfs", HOME, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m")
+    os.environ["HOME"] = os.environ["TMPDIR"] = HOME
 
 
 def close_outer_wall() -> None:
@@ -256,12 +270,13 @@ def build_inner_wall(limits: Limits) -> None:
     size = f"size={limits.disk_bytes // 2},nr_inodes=4096"
     owned = f"uid={user},gid={user if user == NOBODY else os.getegid()}"
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    for folder in ("/tmp", "/home", "/dev/shm"):
-        mode = "mode=1777" if folder != "/home" else "mode=755"
+    for folder in (*shared_scratch(), HOME):
+        mode = "mode=1777" if folder != HOME else "mode=755"
         mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"{mode},{owned},{size}")
-    os.makedirs(WORK)
+    for folder in (WORK, TEMPORARY):
+        os.makedirs(folder)
     if user == NOBODY:
-        for folder in (HOME, WORK):
+        for folder in (HOME, WORK, TEMPORARY):
             os.chown(folder, NOBODY, NOBODY)
     sethostname = b"sandbox"
     _libc.sethostname(sethostname, len(sethostname))

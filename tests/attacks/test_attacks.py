@@ -39,11 +39,10 @@ def course(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     (root / "solution").mkdir()
     nbformat.write(_hand_ins["solution"](), root / "solution" / "toy.ipynb")
-    (root / "class").mkdir()
-    (root / "class" / "gradebook.db").write_bytes(b"grades")
-    (root / "class" / "seed").write_text(SEED)
+    (root / "gradebook.db").write_bytes(b"grades")
+    (root / "seed").write_text(SEED)
     attack = _hand_ins["Attack"]
-    attack("honest", "", answers=RIGHT).write(root / "class" / "submitted" / "honest" / "toy")
+    attack("honest", "", answers=RIGHT).write(root / "submitted" / "honest" / "toy")
     return root
 
 
@@ -56,7 +55,7 @@ def engine():
 def grade(engine, course, student):
     return engine.grade(
         course / "solution" / "toy.ipynb",
-        course / "class" / "submitted" / student / "toy",
+        course / "submitted" / student / "toy",
         seed=SEED,
     )
 
@@ -110,7 +109,7 @@ def test_the_attacks_are_many():
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_attack(engine, course, attack):
     student = f"student-{ATTACKS.index(attack)}"
-    folder = course / "class" / "submitted" / student / "toy"
+    folder = course / "submitted" / student / "toy"
     attack.write(folder)
     before = state_of(course)
     temporary = set(os.listdir("/tmp")) if os.path.isdir("/tmp") else set()
