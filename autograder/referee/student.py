@@ -69,7 +69,7 @@ def warm_up() -> None:
         plt.close("all")
     _shell.reset(new_session=True)
     _shell.execution_count = 1
-    _sandboxed = os.path.isdir(os.path.dirname(sandbox.HOME)) and os.getpid() == 1
+    _sandboxed = os.path.isdir(sandbox.HOME) and os.getpid() == 1
 
 
 def live(wire: socket.socket, message: dict, limits: Limits) -> None:
@@ -85,7 +85,7 @@ def live(wire: socket.socket, message: dict, limits: Limits) -> None:
         HOME=home,
         PATH="/usr/bin:/bin",
         LANG="C.UTF-8",
-        TMPDIR="/tmp",
+        TMPDIR=sandbox.TEMPORARY if message["sandboxed"] else "/tmp",
         OMP_NUM_THREADS="1",
         MPLCONFIGDIR=f"{home}/.matplotlib",
         IPYTHONDIR=f"{home}/.ipython",
