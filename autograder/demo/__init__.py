@@ -124,7 +124,7 @@ def hand_ins(assignment: Assignment) -> Iterator[HandIn]:
         "pia",
         "an endless loop",
         {last.grade_id: f"{head}:\n    while True:\n        pass\n"},
-        {last.grade_id: "time"},
+        {last.grade_id: "did not end"},
     )
     check = f"{exercises[0].grade_id}-check"
     yield make("quan", "a deleted check", {}, edit=_without(check))
