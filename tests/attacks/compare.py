@@ -59,7 +59,17 @@ def nbgrader(root: Path, *arguments: str) -> str:
     command += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--bind", root, root]
     command += ["--chdir", root, "--setenv", "HOME", home, "--setenv", "DESCENT_SEED", "x"]
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-    command += ["--setenv", "PATH", path, "--setenv", "PYTHONPATH", ROOT, "--setenv", "OMP_NUM_THREADS", "1"]
+    command += [
+        "--setenv",
+        "PATH",
+        path,
+        "--setenv",
+        "PYTHONPATH",
+        ROOT,
+        "--setenv",
+        "OMP_NUM_THREADS",
+        "1",
+    ]
     command += [Path(sys.executable).with_name("nbgrader"), *arguments]
     try:
         done = subprocess.run(
