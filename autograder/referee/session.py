@@ -30,7 +30,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.needed import needed
-from autograder.referee import forbidden, matching
+from autograder.referee import forbidden, matching, zygote
 from autograder.referee.limits import Limits
 from autograder.referee.matching import failure, is_answer, is_check, is_graded, marks
 from autograder.referee.remote import Link, Stopped
@@ -48,11 +48,11 @@ def warm_up(students: socket.socket) -> None:
     global _students
     _students = students
     os.environ["MPLBACKEND"] = "agg"
-    import torch
-
     import lib
 
-    torch.set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zygote.warm_torch()
     for module in pkgutil.iter_modules(lib.__path__):
         importlib.import_module(f"lib.{module.name}")
     import matplotlib.pyplot  # noqa: F401

@@ -22,32 +22,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.referee import guard, sandbox
+from autograder.referee import guard, sandbox, zygote
 from autograder.referee.limits import Limits
 from autograder.referee.wire import MUTABLE, Channel, Closed, Codec, Malformed, Unsendable
 
 TRACEBACK_LINES = 40
 
 _shell = None
-_sandboxed = False
 
 
 def warm_up() -> None:
     """Import what notebooks use and do everything once that is slow the first time."""
-    global _shell, _sandboxed
+    global _shell
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     guard.hide_reference()
     import matplotlib.pyplot as plt
-    import torch
 
     import lib
 
-    torch.set_num_threads(1)
     for module in pkgutil.iter_modules(lib.__path__):
         if module.name not in sandbox.REFERENCE:
             importlib.import_module(f"lib.{module.name}")
     guard.forget_reference()
-    for name in ("torch.testing", "torch.func", "scipy.stats", "sklearn.datasets"):
+    for name in ("scipy.stats", "sklearn.datasets"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
@@ -56,11 +53,7 @@ def warm_up() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _shell = shell.make_shell()
-        weight = torch.nn.Parameter(torch.ones(2))
-        weight.grad = torch.ones(2)  # a backward pass would start threads, which a fork loses
-        torch.optim.SGD([weight], lr=0.1).step()
-        torch.linalg.eigvals(torch.eye(2))
-        torch.func.vmap(torch.sin)(torch.ones(2))
+        zygote.warm_torch()
         _shell.record(
             "import matplotlib.pyplot as plt; plt.plot([1, 2], label='a'); plt.legend()\n"
             "plt.title('$x^2$'); plt.show()\n1/0",
@@ -69,7 +62,6 @@ def warm_up() -> None:
         plt.close("all")
     _shell.reset(new_session=True)
     _shell.execution_count = 1
-    _sandboxed = os.path.isdir(sandbox.HOME) and os.getpid() == 1
 
 
 def live(wire: socket.socket, message: dict, limits: Limits) -> None:

@@ -60,6 +60,22 @@ class Watched:
     why: str = ""
 
 
+def warm_torch() -> None:
+    """Do once what torch imports or prepares the first time, so that no forked process has to."""
+    import torch
+
+    torch.set_num_threads(1)
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)  # a backward pass would start threads, which a fork loses
+    for optimizer in (torch.optim.SGD([weight], lr=0.1), torch.optim.Adam([weight])):
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1.0)
+        optimizer.step()
+    torch.testing.assert_close(weight, weight)
+    torch.linalg.eigvals(torch.eye(2))
+    torch.func.vmap(torch.sin)(torch.ones(2))
+    torch.func.vmap(torch.func.grad(lambda w: (w**2).sum()))(torch.ones(2, 2))
+
+
 def request(zygote: socket.socket, body: dict, *ends: socket.socket) -> None:
     """Ask a zygote for a process, and hand over the process's ends of its wire and leash."""
     numbers = array.array("i", [end.fileno() for end in ends])
@@ -86,6 +102,8 @@ def serve(
         spaces: Whether each gets a process namespace of its own.
         prepare: What to do in here with a request before the fork.
     """
+    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError("a zygote must have one thread: a fork copies only the one that forks")
     gc.collect()
     gc.freeze()  # so that children do not copy pages just by collecting garbage
     own_space = os.open("/proc/self/ns/pid", os.O_RDONLY) if spaces else None
