@@ -374,7 +374,7 @@ class Stage:
         """The failure in one line."""
         error = self.error
         first = str(error).strip().split("\n")[0][:500]
-        if isinstance(error, Stopped | OutOfTime) or type(error).__name__ == "CheckFailed":
+        if isinstance(error, Stopped | OutOfTime) or type(error).__module__.startswith("lib."):
             return first
         if isinstance(error, NameError):
             return f"{first.replace('name ', '', 1)}" if "is not defined" in first else first

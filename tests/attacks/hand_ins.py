@@ -51,12 +51,12 @@ HEAD = {
 CHECKS = {
     "double": """import torch
 given = torch.tensor([1.0, -2.0])
-torch.testing.assert_close(double(given), torch.tensor([2.0, -4.0]))
+assert (double(given) == torch.tensor([2.0, -4.0])).all(), "double: wrong"
 assert torch.equal(given, torch.tensor([1.0, -2.0])), "double: changes its input"
 ### BEGIN HIDDEN TESTS
 import os, random
 number = random.Random(os.environ.get("DESCENT_SEED", "")).random()
-assert double(number) == 2 * number, "double: wrong for another number"
+assert abs(double(number) - 2 * number) < 1e-9, "double: wrong for another number"
 ### END HIDDEN TESTS""",
     "momentum-step": """check("momentum_step", momentum_step)
 ### BEGIN HIDDEN TESTS
@@ -69,7 +69,8 @@ def slope(w):
     return 3 * w
 w, dw = look_ahead(torch.tensor([1.0]), torch.tensor([0.5]), slope, 0.1, 0.5)
 assert len(points) == 1 and points[0].item() == 0.75, "look_ahead: asks for the slope elsewhere"
-assert abs(dw.item() - 0.475) < 1e-6 and abs(w.item() - 0.525) < 1e-6""",
+torch.testing.assert_close(dw, torch.tensor([0.475]))
+torch.testing.assert_close(w, torch.tensor([0.525]))""",
 }
 
 
@@ -232,7 +233,10 @@ def _many_files(folder: Path) -> None:
 
 SEARCH = """import os, re
 found = []
-for here, folders, names in os.walk("/"):
+UP = os.path.abspath("../../..")
+for here, folders, names in (step for top in (UP, "/") for step in os.walk(top)):
+    if found:
+        break
     if here.startswith(("/proc", "/usr", "/dev")) or "site-packages" in here or "/lib/python" in here:
         folders[:] = []
         continue
@@ -319,6 +323,18 @@ ATTACKS = [
         "the checker",
         first="import torch\ntorch.testing.assert_close = torch.equal = torch.allclose = "
         "lambda *a, **k: True",
+        answers={
+            "look-ahead": f"{HEAD['look-ahead']}\n    p = torch.tensor([0.75])\n    grad_fn(p)\n"
+            "    return p, p"
+        },
+    ),
+    Attack(
+        "write into the check's own variables",
+        "the checker",
+        answers={
+            "look-ahead": f"{HEAD['look-ahead']}\n    points.append(torch.tensor([0.75]))\n"
+            "    torch.testing.assert_close = print\n    return w, dw"
+        },
     ),
     Attack(
         "replace AssertionError",
@@ -331,6 +347,7 @@ ATTACKS = [
         "the checker",
         first="import lib.check, lib.check.run\nlib.check.check = lib.check.run.check = "
         "lib.check.run.judge = check = lambda *a, **k: None",
+        answers={"momentum-step": f"{HEAD['momentum-step']}\n    return w, v"},
     ),
     Attack(
         "shadow check and torch by name",

@@ -21,7 +21,7 @@ pytestmark = [
 _hand_ins = runpy.run_path(str(Path(__file__).with_name("hand_ins.py")), run_name="hand_ins")
 ATTACKS, RIGHT, SEED = (_hand_ins[name] for name in ("ATTACKS", "RIGHT", "SEED"))
 LIMITS = Limits(
-    cell_seconds=4,
+    cell_seconds=2.5,
     check_seconds=2,
     notebook_seconds=40,
     memory=400 * MiB,
