@@ -21,7 +21,7 @@ from autograder.course import ROOT, Assignment, ClassFolder, UserError
 from autograder.referee.limits import Limits
 from autograder.referee.matching import Unreadable, read_bounded
 from autograder.release import register
-from autograder.run import Outcome, run_submission, start, zeros
+from autograder.run import Outcome, run_submission, start, stop, zeros
 
 UNSANDBOXED = "was run without walls: its code had the grader's rights"
 
@@ -111,6 +111,10 @@ def grade_class(
                 yield from _done(class_folder, running, sandboxed)
         while running:
             yield from _done(class_folder, running, sandboxed)
+    except BaseException:
+        if executor is None:
+            stop()  # what still runs is not waited for
+        raise
     finally:
         for future in running:
             future.cancel()

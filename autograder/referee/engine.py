@@ -58,18 +58,23 @@ class Engine:
         hidden: Sequence[Path] = (),
     ):
         self.limits, self.sandboxed = limits or Limits(), sandboxed
+        self.hidden = [str(Path(each).resolve()) for each in hidden]
         self._processes: list[subprocess.Popen] = []
         self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._generation += 1
         try:
-            self.students = self._start(
-                "students",
-                {"sandboxed": sandboxed, "hidden": [str(Path(each).resolve()) for each in hidden]},
-            )
+            walls = {"sandboxed": self.sandboxed, "hidden": self.hidden}
+            self.students = self._start("students", walls)
             self.referees = self._start("referees", {"students": self.students.fileno()})
             for control, what in ((self.students, "students"), (self.referees, "referees")):
                 self._wait_ready(control, what)
         except BaseException:
-            self.close()
+            self._end()
             raise
 
     def _start(self, kind: str, options: dict) -> socket.socket:
@@ -127,6 +132,23 @@ class Engine:
         Returns:
             The outcome; zeros with the reason where nothing could be run.
         """
+        why = ""
+        for _ in range(2):
+            generation = self._generation
+            try:
+                content, why = self._ask(source, submitted, seed)
+                return _outcome(json.loads(content))
+            except (ValueError, KeyError, TypeError):
+                why = why or "the referee ended before it had a verdict"
+            except OSError as error:
+                why = f"the referees' process is gone ({error})"
+            if not self._revived(generation):
+                break
+        solution = nbformat.read(source, as_version=4)
+        return matching.zeros(solution, f"it could not be graded: {why}")
+
+    def _ask(self, source: Path, submitted: Path, seed: str) -> tuple[bytes, str]:
+        """Have a referee forked; return its report, and what was wrong with it, if anything."""
         report, theirs = socket.socketpair()
         leash, their_leash = socket.socketpair()
         body = {
@@ -139,20 +161,32 @@ class Engine:
         deadline = time.monotonic() + self.limits.notebook_seconds + MARGIN
         try:
             zygote.request(self.referees, body, theirs, their_leash)
-            content, why = _read_all(report, deadline, self._closed)
+            return _read_all(report, deadline, self._closed)
         finally:
-            report.close()
-            leash.close()
-        try:
-            return _outcome(json.loads(content))
-        except (ValueError, KeyError, TypeError):
-            solution = nbformat.read(source, as_version=4)
-            reason = why or "the referee ended before it had a verdict"
-            return matching.zeros(solution, f"it could not be graded: {reason}")
+            for each in (report, theirs, leash, their_leash):
+                each.close()
+
+    def _revived(self, generation: int) -> bool:
+        """Start the zygotes again if one has died; say whether there are new ones to ask."""
+        with self._lock:
+            if self._closed.is_set():
+                return False
+            if self._generation != generation:
+                return True  # another thread has done it
+            time.sleep(0.2)  # a process that was just killed may not have ended yet
+            if all(process.poll() is None for process in self._processes):
+                return False
+            self._end()
+            self._open()
+            return True
 
     def close(self) -> None:
         """End both zygotes, and with them every process of every submission."""
         self._closed.set()
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
         for name in ("referees", "students"):
             control = getattr(self, name, None)
             if control is not None:

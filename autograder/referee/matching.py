@@ -65,12 +65,12 @@ def is_answered(cell: Mapping[str, Any]) -> bool:
 
 
 def open_inside(folder: Path, name: str) -> int:
-    """Open a regular file inside a folder, without following links anywhere below the folder.
+    """Open a regular file inside a folder, without following links, the folder itself included.
 
     Raises:
         OSError: If there is none, or a link is on the way.
     """
-    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         *folders, last = Path(name).parts
         for part in folders:

@@ -18,7 +18,6 @@ import ctypes
 import os
 import platform
 import resource
-import shutil
 import struct
 import sys
 from collections.abc import Sequence
@@ -315,7 +314,7 @@ def set_resource_limits(limits: Limits, *, alone: bool) -> None:
         alone: Whether this user namespace's processes are this submission's only, so that their
             number can be limited.
     """
-    now = _data_bytes()
+    now = data_bytes()
     wanted = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_DATA: now + limits.memory,
@@ -336,7 +335,7 @@ def set_resource_limits(limits: Limits, *, alone: bool) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """Return how much private memory this process has mapped."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -439,16 +438,3 @@ def refuse_system_calls() -> None:
     head = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(buffer))
     pointer = ctypes.create_string_buffer(head, len(head))
     prctl(PR_SET_SECCOMP, 2, ctypes.addressof(pointer))
-
-
-def copy_tree_into(files: dict[str, bytes], folder: str) -> None:
-    """Write files below a folder; their names are relative and without ``..``."""
-    for name, content in files.items():
-        target = Path(folder, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a private folder, whatever its modes."""
-    shutil.rmtree(folder, ignore_errors=True)

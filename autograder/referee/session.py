@@ -30,7 +30,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.needed import needed
-from autograder.referee import forbidden, matching, zygote
+from autograder.referee import forbidden, matching, sandbox, zygote
 from autograder.referee.limits import Limits
 from autograder.referee.matching import failure, is_answer, is_check, is_graded, marks
 from autograder.referee.remote import Link, Stopped
@@ -38,7 +38,7 @@ from autograder.referee.verdict import CellResult, Outcome
 from autograder.referee.wire import Unsendable
 
 NO_RESPONSE = "no answer was given"
-MEMORY = 4 * 2**30
+OUTPUTS = 32 * 2**20
 
 _students: socket.socket
 
@@ -98,7 +98,8 @@ def _key(message: dict) -> tuple[str, str, float]:
 def live(wire: socket.socket, message: dict, limits: Limits) -> None:
     """Judge one submission and report."""
     os.environ["DESCENT_SEED"] = message["seed"]
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    most = sandbox.data_bytes() + limits.memory
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
         os.dup2(nothing, number)
@@ -167,6 +168,7 @@ class Session:
         self.folder = folder
         self.link: Link | None = None
         self.flags: list[str] = []
+        self.room = OUTPUTS
         self.reading: forbidden.Reading | None = None
         self.results: dict[str, CellResult] = {}
         self.names = Names(__name__="__main__", __builtins__=builtins)
@@ -231,6 +233,10 @@ class Session:
                 self.flags.append(f"locked cell {name} failed in the referee: {stage.reason}")
         try:
             outputs = self.link.run(cell.source, f"cell {name}" if name else "a cell")
+            self.room -= sum(len(str(each)) for each in outputs)
+            if self.room < 0:
+                outputs = []
+                self.flags.append("outputs were left out: the notebook has too many")
             cell.outputs = [nbformat.from_dict(each) for each in outputs]
         except Stopped as stop:
             self._stopped(stop)
@@ -342,8 +348,11 @@ class Session:
             ):
                 warnings.simplefilter("ignore")
                 yield stage
-        except (Exception, Stopped, OutOfTime) as error:
+        except (Exception, Stopped) as error:
             stage.error = error
+        except OutOfTime as error:
+            stage.error = error
+            self.link.close()  # an answer may be on its way to a question that nobody asks now
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)

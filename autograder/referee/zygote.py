@@ -36,7 +36,6 @@ from autograder.referee.limits import Limits
 
 MAX_REQUEST = 2**16
 LOOK_EVERY = 0.1
-DESCRIPTORS = array.array("i", [0, 0])
 
 
 @dataclass

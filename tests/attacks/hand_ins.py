@@ -697,6 +697,13 @@ import time; time.sleep(60)""",
         },
     ),
     Attack(
+        "call back with ever more memory",
+        "using everything up",
+        answers={
+            "look-ahead": f"{HEAD['look-ahead']}\n    while True: grad_fn(torch.zeros(2**23))"
+        },
+    ),
+    Attack(
         "a memory bomb",
         "using everything up",
         first="hoard = []\nwhile True: hoard.append(bytearray(b'x') * 2**24)",

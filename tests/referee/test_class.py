@@ -35,7 +35,7 @@ from autograder.referee.engine import Engine
 from autograder.referee.limits import Limits
 engine = object.__new__(Engine)
 engine.limits, engine.sandboxed, engine._processes = Limits(), {sandboxed}, []
-engine._closed = threading.Event()
+engine._closed, engine._lock, engine._generation = threading.Event(), threading.Lock(), 0
 engine.referees = socket.socket(fileno={fd})
 grade.start = run.start = lambda *a, **k: engine
 root = Path({course!r})
@@ -180,6 +180,19 @@ def test_without_walls_grading_refuses_and_says_so(monkeypatch):
 @pytest.mark.slow
 def test_without_walls_on_request(course):
     with Engine(sandboxed=False) as engine:
+        outcome = engine.grade(
+            course / "solutions" / "01-toy" / "toy.ipynb",
+            course / "submitted" / "s00" / "01-toy",
+            seed="s",
+        )
+        assert [cell.score for cell in outcome.cells[:2]] == [2, 2]
+
+
+@pytest.mark.slow
+def test_a_zygote_that_dies_is_replaced(course):
+    with Engine(sandboxed=not missing()) as engine:
+        engine._processes[0].kill()  # the students'
+        engine._processes[0].wait()
         outcome = engine.grade(
             course / "solutions" / "01-toy" / "toy.ipynb",
             course / "submitted" / "s00" / "01-toy",

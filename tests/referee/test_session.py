@@ -220,6 +220,15 @@ def test_an_instructors_endless_check_ends(one):
     assert "the check took longer" in result.reason
 
 
+def test_slowness_a_little_at_a_time_ends_too(judge):
+    outcome = judge(
+        {"a": "for _ in range(100): a()", "b": "assert b() == 1"},
+        {"a": "import time\ndef a(): time.sleep(0.7)", "b": "def b(): return 1"},
+    )
+    assert [cell.score for cell in outcome.cells[:2]] == [0, 2]
+    assert "the check took longer" in outcome.cells[0].reason
+
+
 FORBIDS = ["torch.optim", "math.hypot"]
 
 
