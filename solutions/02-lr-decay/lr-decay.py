@@ -689,7 +689,7 @@ print(f"sum of the rates: staircase {sum(stairs):.2f}, formula {smooth.sum():.2f
 #
 # ### Exercise 8 · `lambda_lr` (1 point)
 #
-# What does it compute? Return the rates of all groups at an epoch, as a list. `lambdas` is a list of functions of the epoch.
+# What does it compute? Return the rates of all groups at an epoch, as a list. `lambdas` holds one function of the epoch for each group.
 
 # %% nbgrader={"grade_id": "lambda-lr", "solution": true}
 def lambda_lr(lr0s, lambdas, epoch):
@@ -697,7 +697,7 @@ def lambda_lr(lr0s, lambdas, epoch):
 
     Args:
         lr0s: list of floats, the initial learning rate of each parameter group.
-        lambdas: list of functions, one a group; each maps an epoch to a factor.
+        lambdas: list or tuple of functions, one a group; each maps an epoch to a factor.
         epoch: the epoch, 0 for the first.
 
     Returns:
