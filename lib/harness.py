@@ -163,7 +163,10 @@ def resumed_from_saved(
     second = dict(zip(_PARTS, _small_run(seed + 1), strict=True))
     found = [name for name in _PARTS if name in content]
     for name in found:
-        second[name].load_state_dict(content[name])
+        try:
+            second[name].load_state_dict(content[name])
+        except Exception:
+            raise ValueError(f'what its file has under "{name}" is no state of that') from None
     rows = _train_small(*second.values(), seed, range(before, before + after))
     return [("the file", {"parts": found}), *rows]
 
