@@ -1103,7 +1103,7 @@ for name, runs in (("never", never), ("on plateau", plateau)):
 assert min(run["val accuracy"][-1] for run in plateau) > max(run["val accuracy"][-1] for run in never)
 
 # %% [markdown]
-# *Left: validation accuracy of three seeds with 95% intervals, on 30% random labels. Right: the rates that `decay_on_plateau` chose, each seed in a line style of its own. At the constant rate the accuracy slides down from about the tenth epoch on; with the lever in validation's hand it stays where it was.*
+# *Left: validation accuracy of three seeds with 95% intervals, on 30% random labels. Right: the rates that `decay_on_plateau` chose, each seed in a line style of its own. At the constant rate the mean accuracy slides down after some fifteen epochs; with the lever in validation's hand it stays where it was.*
 #
 # The last two numbers show what the training loss was rewarding: the run without decay gives back more than twice as many of the wrong labels as the one that validation stopped in time.
 #
