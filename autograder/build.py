@@ -7,6 +7,7 @@ pairing metadata in a notebook names the script that holds the answers.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -15,14 +16,15 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 
-from autograder.course import Assignment, UserError, marks
+from autograder.course import Assignment, UserError
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 300
+GRADE_ID = "[a-zA-Z0-9_-]{1,64}"
 
 
 def from_script(script: Path) -> NotebookNode:
@@ -40,10 +42,19 @@ def from_script(script: Path) -> NotebookNode:
     cells = []
     for number, cell in enumerate(parsed.cells, 1):
         metadata = dict(cell.metadata)
+        # What jupytext cannot read it keeps as text, and the cell would lose its role unseen.
+        if "incorrectly_encoded_metadata" in metadata:
+            header = metadata["incorrectly_encoded_metadata"]
+            raise UserError(f"{script}: cannot read a cell's header, expected JSON: {header}")
         if "nbgrader" in metadata:
             metadata["nbgrader"] = _whole(metadata["nbgrader"], cell.cell_type)
         make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
         name = metadata.get("nbgrader", {}).get("grade_id", f"cell-{number:03}")
+        if not re.fullmatch(GRADE_ID, str(name)):
+            raise UserError(
+                f"{script}: the grade_id {name!r} is not valid; "
+                "use up to 64 letters, digits, dashes and underscores"
+            )
         cells.append(make(cell.source, metadata=metadata, id=name))
     about = parsed.metadata.get("descent")
     if not about or {"title", "points", "minutes"} - set(about):
@@ -78,9 +89,9 @@ def _whole(given: dict, cell_type: str) -> dict:
 
 def source_view(notebook: NotebookNode) -> list[tuple]:
     """Return what a build determines: all but outputs and execution counts."""
-    return [
+    return [dict(notebook.metadata)] + [
         (cell.cell_type, cell.id, cell.source, dict(cell.metadata)) for cell in notebook.cells
-    ] + [dict(notebook.metadata)]
+    ]
 
 
 def build(
@@ -96,7 +107,7 @@ def build(
     Args:
         assignment: What to build.
         force: Execute even so.
-        on_cell: Called with the number of cells done and of all cells.
+        on_cell: Called before each code cell, with its place and the number of all cells.
 
     Returns:
         Whether it was built anew.
@@ -129,14 +140,14 @@ def execute(
     """Execute a notebook in place, in a fresh kernel, one thread.
 
     Raises:
-        UserError: If a cell fails.
+        UserError: If a cell fails, takes too long, or ends the kernel.
     """
-    done = 0
+    running = notebook.cells[0].id if notebook.cells else ""
 
-    def count(**_) -> None:
-        nonlocal done
-        done += 1
-        on_cell(done, len(notebook.cells))
+    def start(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal running
+        running = cell.id
+        on_cell(cell_index + 1, len(notebook.cells))
 
     client = NotebookClient(
         notebook,
@@ -144,20 +155,20 @@ def execute(
         kernel_name=KERNEL["name"],
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        on_cell_complete=count,
+        on_cell_start=start,
     )
     try:
         # What cells print comes by messages; the kernel's own stderr has but its greetings.
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
         client.execute(env=env, stderr=subprocess.DEVNULL)
     except CellExecutionError as error:
-        failed = next(
-            cell
-            for cell in notebook.cells
-            if any(output.output_type == "error" for output in cell.get("outputs", []))
-        )
-        where = marks(failed).get("grade_id", failed.id)
-        raise UserError(f"cell {where} of {folder.name} fails:\n\n{error}") from error
+        raise UserError(f"cell {running} of {folder.name} fails:\n\n{error}") from error
+    except CellTimeoutError as error:
+        raise UserError(
+            f"cell {running} of {folder.name} did not end within {CELL_TIMEOUT} s"
+        ) from error
+    except DeadKernelError as error:
+        raise UserError(f"cell {running} of {folder.name} ended the kernel: {error}") from error
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = _merged(cell.outputs)

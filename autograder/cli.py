@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autograder import build as building
@@ -18,6 +20,7 @@ from autograder import release as releasing
 from autograder.course import ROOT, Assignment, ClassFolder, UserError, assignments
 from autograder.grade import grade_class
 from autograder.lint import lint as lint_assignment
+from autograder.lint import strays
 from autograder.referee.doctor import doctor as examine
 
 app = typer.Typer(
@@ -38,6 +41,7 @@ ClassOption = Annotated[
 CLASSROOM = ROOT / "classroom"
 UNSANDBOXED_HELP = "Run students' code with your own rights, where walls cannot be built."
 CORES = os.cpu_count() or 1
+INTERRUPTED = 130  # typer's exit code for Ctrl-C
 
 
 def main() -> None:
@@ -47,9 +51,10 @@ def main() -> None:
     except UserError as error:
         Console(stderr=True).print(f"autograder: {error}", style="bold red", markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("autograder: stopped; what was done is kept.", markup=False)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            Console(stderr=True).print("autograder: stopped; what was done is kept.", markup=False)
+        raise
 
 
 @app.command()
@@ -84,12 +89,13 @@ def release(names: Names = None) -> None:
 @app.command()
 def lint(names: Names = None) -> None:
     """Check the course: metadata, points, leaks, and that every exercise can fail and pass."""
-    complaints = 0
-    for assignment in assignments(names=names or ()):
-        for complaint in lint_assignment(assignment):
-            complaints += 1
-            console.print(f"[bold]{complaint.where}[/]: {complaint.what}\n    → {complaint.mend}")
-    if complaints:
+    found = 0
+    for complaint in chain(*map(lint_assignment, assignments(names=names or ())), strays()):
+        found += 1
+        where, what, mend = map(escape, (complaint.where, complaint.what, complaint.mend))
+        console.print(f"[bold]{where}[/]: {what}\n    → {mend}", highlight=False)
+    if found:
+        console.print(f"{found} to mend.")
         raise typer.Exit(1)
     console.print("The course is in order.")
 
@@ -154,10 +160,11 @@ def _grade(
 def feedback(names: Names = None, class_folder: ClassOption = CLASSROOM) -> None:
     """Write a feedback page for every graded notebook, through nbgrader."""
     folder = ClassFolder(class_folder.resolve())
-    for assignment in assignments(names=names or ()):
-        if folder.students(assignment):
-            releasing.feedback(assignment, folder)
-            console.print(f"{assignment.name}: {folder.path / 'feedback'}")
+    chosen = assignments(names=names or ())
+    # Without names, those that nobody handed in yet are none of a mistake.
+    for assignment in [each for each in chosen if folder.students(each)] or chosen:
+        releasing.feedback(assignment, folder)
+        console.print(f"{assignment.name}: {_short(folder.path / 'feedback')}")
 
 
 @app.command()
@@ -168,21 +175,25 @@ def export(
 ) -> None:
     """Write the gradebook as CSV, a line an exercise."""
     rows = gradebook.rows(ClassFolder(class_folder.resolve()), assignments(names=names or ()))
-    console.print(f"{report.write_csv(rows, to)} lines in {to}")
+    try:
+        count = report.write_csv(rows, to)
+    except OSError as error:
+        raise UserError(f"cannot write {to}: {error.strerror}; name another with --to") from error
+    console.print(f"{count} lines in {to}")
 
 
 @app.command("report")
 def report_command(
     names: Names = None,
     class_folder: ClassOption = CLASSROOM,
-    to: Annotated[Path | None, typer.Option(help="A page to write, too.")] = None,
 ) -> None:
     """Say what the class got wrong: right answers and the commonest mistakes, by exercise."""
-    rows = gradebook.rows(ClassFolder(class_folder.resolve()), assignments(names=names or ()))
+    folder = ClassFolder(class_folder.resolve())
+    rows = gradebook.rows(folder, assignments(names=names or ()))
     console.print(report.class_table(rows))
-    if to is not None:
-        report.write_html(rows, to)
-        console.print(f"written to {to}")
+    page = folder.path / "report.html"
+    report.write_html(rows, page)
+    console.print(f"The same as a page: {_short(page)}")
 
 
 @app.command()

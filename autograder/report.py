@@ -17,29 +17,64 @@ FIELDS = ("student", "assignment", "exercise", "score", "points", "reason")
 
 
 def grade_tables(rows: Sequence[Row]) -> list[Table]:
-    """Return a table an assignment: a student a line, with the reason behind every lost point."""
+    """Return a table an assignment: a student a line, points by exercise, and why some were lost.
+
+    Exercises are numbered, so that they fit beside the reasons; the caption says which is which.
+    """
     by_assignment: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         by_assignment[row.assignment][row.student].append(row)
     tables = []
     for assignment, students in by_assignment.items():
-        table = Table(title=assignment, title_justify="left", title_style="bold", pad_edge=False)
+        worth = {row.exercise: row.points for results in students.values() for row in results}
+        table = Table(
+            title=assignment,
+            title_justify="left",
+            title_style="bold",
+            caption=_legend(worth),
+            caption_justify="left",
+            caption_style="",
+            pad_edge=False,
+        )
         table.add_column("student", no_wrap=True)
         table.add_column("points", justify="right", no_wrap=True)
-        table.add_column("to grade by hand", justify="right")
+        table.add_column(_columns(dict(zip(worth, map(str, range(1, 100)), strict=False)), worth))
+        table.add_column("by hand", justify="right")
         table.add_column("why points were lost", ratio=1)
         for student, results in students.items():
+            scores = {row.exercise: _score(row) for row in results}
             earned = sum(row.score or 0 for row in results)
             by_hand = sum(row.points for row in results if row.score is None)
             possible = sum(row.points for row in results) - by_hand
             table.add_row(
                 Text(student),
                 f"{earned:g}/{possible:g}",
+                _columns(scores, worth),
                 f"{by_hand:g}" if by_hand else "",
                 Text(_losses(results)),
             )
         tables.append(table)
     return tables
+
+
+def _legend(worth: dict[str, float]) -> Text:
+    """Say which number is which exercise, and what it is worth."""
+    # Spaces that do not break keep a number on its name's line.
+    named = (
+        f"{n}\N{NO-BREAK SPACE}{name}\N{NO-BREAK SPACE}({points:g})"
+        for n, (name, points) in enumerate(worth.items(), 1)
+    )
+    return Text(f"Exercises: {', '.join(named)}. A – waits for a person: see “by hand”.")
+
+
+def _score(row: Row) -> str:
+    return "–" if row.score is None else f"{row.score:g}"
+
+
+def _columns(texts: dict[str, str], worth: dict[str, float]) -> Text:
+    """Set short texts under each other, one an exercise, unbroken."""
+    cells = (texts.get(name, "").rjust(len(f"{points:g}")) for name, points in worth.items())
+    return Text(" ".join(cells), no_wrap=True)
 
 
 def _losses(results: Sequence[Row]) -> str:

@@ -13,10 +13,19 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.course import Assignment, ClassFolder, is_answer, is_graded, marks, read_notebook
+from autograder.course import (
+    Assignment,
+    ClassFolder,
+    UserError,
+    is_answer,
+    is_graded,
+    marks,
+    read_notebook,
+)
 from autograder.demo import answers
 from autograder.gradebook import exercise_of
 
+MARKER = "made-by-autograder-demo"  # a class folder that holds this file may be made anew
 MODEL_ESSAY = "Because the data of this notebook say so: see the figure above and exercise 2."
 
 
@@ -162,7 +171,7 @@ def _warning(grade_id: str) -> Callable[[NotebookNode], None]:
 
 
 def make_class(class_folder: ClassFolder, assignments: list[Assignment], size: int | None) -> int:
-    """Write the demo class's hand-ins, in place of whatever was handed in before.
+    """Write the demo class's hand-ins, in place of an earlier demo class's.
 
     Args:
         class_folder: Where.
@@ -171,7 +180,18 @@ def make_class(class_folder: ClassFolder, assignments: list[Assignment], size: i
 
     Returns:
         The number of hand-ins written.
+
+    Raises:
+        UserError: If the folder holds hand-ins that are not a demo class's.
     """
+    marker = class_folder.path / MARKER
+    if class_folder.submitted.exists() and not marker.exists():
+        raise UserError(
+            f"{class_folder.submitted} holds hand-ins that `autograder demo` did not make, and it "
+            "would delete them; name another folder with --class, or delete that one yourself"
+        )
+    class_folder.path.mkdir(parents=True, exist_ok=True)
+    marker.touch()
     shutil.rmtree(class_folder.submitted, ignore_errors=True)
     count = 0
     for assignment in assignments:

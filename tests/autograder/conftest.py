@@ -1,7 +1,9 @@
 """A small course of two toy exercises, quick enough to be graded in every test."""
 
+import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from autograder import build, release
@@ -86,6 +88,29 @@ def toy(tmp_path_factory) -> Assignment:
     build.build(assignment)
     release.release(assignment)
     return assignment
+
+
+@pytest.fixture
+def copy(tmp_path, toy) -> Assignment:
+    """A copy of the built toy course, to be spoiled."""
+    root = Path(shutil.copytree(toy.root, tmp_path / "copy"))
+    return Assignment(toy.name, root)
+
+
+@pytest.fixture
+def rewrite(copy):
+    """Change a text in the copy's script and built notebook, as a rebuild would, unexecuted."""
+
+    def change(old: str, new: str) -> None:
+        script = copy.script.read_text()
+        assert old in script
+        copy.script.write_text(script.replace(old, new))
+        notebook = build.from_script(copy.script)
+        for number, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), 1):
+            cell.execution_count = number
+        nbformat.write(notebook, copy.solution)
+
+    return change
 
 
 @pytest.fixture

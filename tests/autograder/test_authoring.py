@@ -5,7 +5,7 @@ import pytest
 
 from autograder import build, release
 from autograder.course import Assignment, UserError, assignments, is_check, marks
-from autograder.lint import lint
+from autograder.lint import lint, reference_used, strays
 
 
 def test_a_build_fills_in_the_metadata_and_gives_stable_ids(toy):
@@ -49,6 +49,20 @@ def test_a_failing_cell_is_named(write):
         build.build(broken)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import time; time.sleep(60)", "cell cell-005 of 01-toy did not end within 1 s"),
+        ("import os; os._exit(1)", "cell cell-005 of 01-toy ended the kernel"),
+    ],
+)
+def test_a_cell_that_hangs_or_dies_is_named(write, monkeypatch, code, message):
+    monkeypatch.setattr(build, "CELL_TIMEOUT", 1)
+    with pytest.raises(UserError, match=message):
+        build.build(write("demonstration = [", f"{code}\ndemonstration = ["))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -59,6 +73,12 @@ def test_a_failing_cell_is_named(write):
             "the grade_id double-check is used 2 times",
         ),
         ('"grade": true, "points": 2', '"grade": true', "does not have points"),
+        (
+            '"locked": true',
+            '"locked": tru',
+            r"cannot read a cell's header, expected JSON: nbgrader",
+        ),
+        ('"grade_id": "setup"', '"grade_id": "set up"', "the grade_id 'set up' is not valid"),
     ],
 )
 def test_a_bad_script_is_refused_with_the_reason(write, old, new, message):
@@ -110,7 +130,7 @@ def test_lint_sees_a_check_that_passes_unsolved(changed):
 
 def test_lint_sees_a_solution_that_leaks(changed):
     complaints = changed("# # A toy", "# # A toy\n# Remember: return x + x  # the doubled value")
-    assert any("double: its solution stands in the release" in each for each in complaints)
+    assert any("cell-001: the solution of double stands in" in each for each in complaints)
 
 
 def test_lint_sees_the_reference_in_an_ordinary_cell(changed):
@@ -138,6 +158,106 @@ def test_lint_sees_an_unexecuted_cell_and_stray_files(changed):
     complaints = changed(after=spoil)
     assert any("not every cell of the solution was executed" in c for c in complaints)
     assert any("a stray file in the release → rm course/01-toy/toy.py" in c for c in complaints)
+
+
+def complaints_about(assignment):
+    return [f"{each.where}: {each.what} → {each.mend}" for each in lint(assignment)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cell"),
+    [
+        ("2 must become 4", "2 has to become 4", "double-check"),
+        ("Twice x.", "Two times x.", "double"),
+        ("import math", "import math\nimport cmath", "setup"),
+        ("print(demonstration)", "print(*demonstration)", "cell-005"),
+    ],
+    ids=["check", "answer", "locked", "lesson"],
+)
+def test_lint_names_the_cell_in_which_a_release_is_stale(copy, rewrite, old, new, cell):
+    rewrite(old, new)
+    assert complaints_about(copy) == [
+        f"01-toy: {cell}: the release is not made from this solution → autograder release 01-toy"
+    ]
+    release.release(copy)
+    assert complaints_about(copy) == []
+
+
+def test_lint_sees_hidden_tests_and_a_model_answer_in_a_release(copy):
+    notebook = nbformat.read(copy.release, as_version=4)
+    notebook.cells[3].source += "\n" + (
+        'assert double(math.pi) == 2 * math.pi, "double: wrong for another number"'
+    )
+    notebook.cells[0].source += "\n**Model answer.** Because a product with itself has no sign."
+    nbformat.write(notebook, copy.release)
+    found = complaints_about(copy)
+    for where, what in (("double-check", "hidden tests of double-check"), ("cell-001", "essay")):
+        assert any(f"01-toy: {where}: the " in each and what in each for each in found)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "assert square",
+        "assert double(1) == 2 and square",  # fails while nothing at all is solved
+    ],
+)
+def test_lint_sees_a_public_check_that_passes_unsolved(copy, rewrite, check):
+    rewrite('assert square(3) == 9, "square: 3 must become 9"', check)
+    release.release(copy)
+    assert complaints_about(copy) == [
+        "01-toy: square-check: passes although nothing is solved → edit toy.py"
+    ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from lib import optim",
+        "import lib.optim as o",
+        "import lib\nlib.optim.Adam",
+        "import importlib\nimportlib.import_module('lib.optim')",
+        "%matplotlib inline\nfrom lib.optim import Adam",
+        "%%time\nfrom lib.optim import Adam",
+    ],
+)
+def test_every_way_to_the_reference_is_seen(use):
+    assert reference_used(use) == ["lib.optim"]
+
+
+def test_lint_sees_a_cell_that_needs_a_reference_cell(copy, rewrite):
+    picture = '# %% nbgrader={"grade_id": "picture", "locked": true} tags=["reference"]\n'
+    rewrite("# %%\ndemonstration", f"{picture}shown = [1]\n\n# %%\nprint(shown)\ndemonstration")
+    release.release(copy)
+    (complaint,) = complaints_about(copy)
+    assert "cell-006: uses shown of the reference cell picture, which a grader" in complaint
+
+
+def test_lint_names_a_cell_that_is_no_python(copy):
+    copy.script.write_text(copy.script.read_text().replace("import math", "import math math"))
+    assert complaints_about(copy) == [
+        "01-toy: setup: is not Python: invalid syntax, line 1 of the cell → edit toy.py"
+    ]
+
+
+def test_lint_sees_what_belongs_to_no_assignment(copy):
+    assert list(strays(copy.root)) == []
+    (copy.root / "course" / "01-toy-old").mkdir()
+    (copy.root / "course" / ".ipynb_checkpoints").mkdir()
+    (complaint,) = strays(copy.root)
+    assert (complaint.where, complaint.mend) == ("course/01-toy-old", "rm -r course/01-toy-old")
+
+
+def test_a_release_that_fails_leaves_the_old_one(copy):
+    before = copy.release.read_bytes()
+    notebook = nbformat.read(copy.solution, as_version=4)
+    notebook.cells[2].source = notebook.cells[2].source.replace("### END SOLUTION", "")
+    nbformat.write(notebook, copy.solution)
+    with pytest.raises(
+        UserError, match="could not convert 01-toy: .*no end solution statement found"
+    ):
+        release.release(copy)
+    assert copy.release.read_bytes() == before
 
 
 def test_an_unknown_assignment_is_refused_with_the_known_ones(toy):

@@ -2,16 +2,19 @@
 
 import csv
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from rich.console import Console
 
-from autograder import gradebook, report
-from autograder.course import UserError, is_answer, marks
+from autograder import demo, gradebook, report
+from autograder.course import ClassFolder, UserError, is_answer, marks
 from autograder.grade import fingerprint, grade_class
 from autograder.needed import needed
+from autograder.release import register
 
 RIGHT = {
     "double": "def double(x):\n    return 2 * x",
@@ -148,6 +151,81 @@ def test_a_persons_scores_and_comments_survive_a_regrade(hand_in, grade, classro
         assert book.find_grade("essay", "toy", toy.name, "ann").manual_score == 0.5
         comment = book.find_comment("essay", "toy", toy.name, "ann")
         assert comment.manual_comment == "Well argued."
+
+
+EXTRA = """# %% nbgrader={"grade_id": "extra-check", "grade": true, "points": 5}
+assert double(1) == 2
+### BEGIN HIDDEN TESTS
+assert double(2) == 4
+### END HIDDEN TESTS
+
+# %% [markdown] nbgrader"""
+
+
+def test_exercises_can_come_and_go_while_there_are_hand_ins(hand_in, grade, copy, rewrite):
+    # nbgrader refuses: "Cannot add or remove cells … because there are submissions" (its #1646)
+    classroom = ClassFolder(copy.root / "classroom", copy.root)
+    shutil.copytree(hand_in("ann", RIGHT), classroom.submitted / "ann" / copy.name)
+    scores = []
+    for old, new in (
+        ("# # A toy", "# # A toy, as it was released"),
+        ("# %% [markdown] nbgrader", EXTRA),
+        (EXTRA, "# %% [markdown] nbgrader"),
+        (
+            '"grade_id": "double-check", "grade": true, "points": 2',
+            '"grade_id": "twice-check", "grade": true, "points": 4',
+        ),
+    ):
+        rewrite(old, new)
+        list(grade_class(classroom, [copy], jobs=1))
+        scores.append([(r.exercise, r.score) for r in gradebook.rows(classroom, [copy])])
+    first = [("double", 2.0), ("square", 3.0), ("essay", None)]
+    assert scores[:3] == [first, [*first[:2], ("extra", 5.0), first[2]], first]
+    assert scores[3] == [("twice", 4.0), *first[1:]]
+
+
+def test_what_a_person_graded_is_not_dropped_with_its_exercise(hand_in, copy, rewrite):
+    classroom = ClassFolder(copy.root / "classroom", copy.root)
+    shutil.copytree(hand_in("ann", RIGHT), classroom.submitted / "ann" / copy.name)
+    list(grade_class(classroom, [copy], jobs=1))
+    with Gradebook(classroom.database, "descent") as book:
+        book.find_grade("essay", "toy", copy.name, "ann").manual_score = 1.0
+        book.db.commit()
+    rewrite('"grade_id": "essay"', '"grade_id": "why"')
+    with pytest.raises(UserError, match=r"01-toy: cells are gone .* essay \(1\); put them back"):
+        register(copy, classroom)
+    with Gradebook(classroom.database, "descent") as book:
+        assert book.find_grade("essay", "toy", copy.name, "ann").manual_score == 1.0
+
+
+def test_a_demo_class_never_replaces_a_real_one(hand_in, classroom):
+    folder = hand_in("ann", RIGHT)
+    with pytest.raises(UserError, match="holds hand-ins that `autograder demo` did not make"):
+        demo.make_class(classroom, [], None)
+    assert (folder / "toy.ipynb").exists()
+
+
+def test_a_demo_class_replaces_an_earlier_one(tmp_path):
+    folder = ClassFolder(tmp_path)
+    demo.make_class(folder, [], None)
+    (folder.submitted / "ada").mkdir(parents=True)
+    demo.make_class(folder, [], None)
+    assert not (folder.submitted / "ada").exists()
+
+
+def test_the_table_shows_every_exercise_and_why(hand_in, grade, capsys):
+    hand_in("ann", RIGHT)
+    hand_in("bob", {**RIGHT, "square": "def square(x):\n    return x"})
+    rows, _ = grade()
+    console = Console(width=100)
+    for table in report.grade_tables(list(rows.values())):
+        console.print(table)
+    printed = capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Exercises: 1 double (2), 2 square (3), 3 essay (1)." in printed
+    (ann,) = (line for line in printed.splitlines() if "ann" in line)
+    (bob,) = (line for line in printed.splitlines() if "bob" in line)
+    assert "5/5" in ann and "2 3 –" in ann
+    assert "2/5" in bob and "2 0 –" in bob and "square: 3 must become 9" in bob
 
 
 def test_one_student_can_be_graded_alone(hand_in, grade):
