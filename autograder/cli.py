@@ -49,7 +49,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        Console(stderr=True).print(f"autograder: {error}", style="bold red", markup=False)
+        message = f"autograder: {error}"
+        Console(stderr=True, soft_wrap=True).print(message, style="bold red", markup=False)
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:
