@@ -16,4 +16,4 @@ $bin/pytest --quiet --numprocesses 2 --dist loadscope
 
 echo "== nbval: every solution re-executed, outputs compared"
 $bin/pytest --quiet --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 120 \
-  --numprocesses 2 --dist loadscope solutions
+  --numprocesses 2 --dist loadscope --ignore-glob='*.py' solutions
