@@ -38,7 +38,8 @@ def grade_tables(rows: Sequence[Row]) -> list[Table]:
         )
         table.add_column("student", no_wrap=True)
         table.add_column("points", justify="right", no_wrap=True)
-        table.add_column(_columns(dict(zip(worth, map(str, range(1, 100)), strict=False)), worth))
+        numbers = _columns({name: str(n) for n, name in enumerate(worth, 1)}, worth)
+        table.add_column(numbers, min_width=len(numbers))
         table.add_column("by hand", justify="right")
         table.add_column("why points were lost", ratio=1)
         for student, results in students.items():
@@ -73,7 +74,10 @@ def _score(row: Row) -> str:
 
 def _columns(texts: dict[str, str], worth: dict[str, float]) -> Text:
     """Set short texts under each other, one an exercise, unbroken."""
-    cells = (texts.get(name, "").rjust(len(f"{points:g}")) for name, points in worth.items())
+    cells = (
+        texts.get(name, "").rjust(max(len(str(n)), len(f"{points:g}")))
+        for n, (name, points) in enumerate(worth.items(), 1)
+    )
     return Text(" ".join(cells), no_wrap=True)
 
 
