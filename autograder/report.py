@@ -39,7 +39,7 @@ def grade_tables(rows: Sequence[Row]) -> list[Table]:
         table.add_column("student", no_wrap=True)
         table.add_column("points", justify="right", no_wrap=True)
         numbers = _columns({name: str(n) for n, name in enumerate(worth, 1)}, worth)
-        table.add_column(numbers, min_width=len(numbers))
+        table.add_column(numbers, no_wrap=True)
         table.add_column("by hand", justify="right")
         table.add_column("why points were lost", ratio=1)
         for student, results in students.items():
@@ -73,12 +73,12 @@ def _score(row: Row) -> str:
 
 
 def _columns(texts: dict[str, str], worth: dict[str, float]) -> Text:
-    """Set short texts under each other, one an exercise, unbroken."""
-    cells = (
+    """Set short texts under each other, one an exercise, eight on a line."""
+    cells = [
         texts.get(name, "").rjust(max(len(str(n)), len(f"{points:g}")))
         for n, (name, points) in enumerate(worth.items(), 1)
-    )
-    return Text(" ".join(cells), no_wrap=True)
+    ]
+    return Text("\n".join(" ".join(cells[i : i + 8]) for i in range(0, len(cells), 8)))
 
 
 def _losses(results: Sequence[Row]) -> str:
