@@ -106,6 +106,8 @@ def refuse(names: list[str]) -> None:
             continue
         if isinstance(value, types.ModuleType):
             for inner, each in list(vars(value).items()):
+                if not str(getattr(each, "__module__", "")).startswith(value.__name__):
+                    continue  # only imported there: forbidding lib.training leaves torch alone
                 if inspect.isclass(each) and "step" in vars(each):
                     _replace(each, "step", name)
                 elif inspect.isfunction(each) and not inner.startswith("_"):

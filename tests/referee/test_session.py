@@ -66,6 +66,17 @@ assert points == [3.0, 6.0]
     assert one(check, answer)[0].reason == ""
 
 
+def test_functions_in_a_list_can_be_called_and_do_not_change_it(one):
+    check = """
+slopes = [lambda w: 2 * w, lambda w: 3 * w]
+before = list(slopes)
+assert f(slopes) == [2.0, 3.0]
+assert slopes == before
+"""
+    answer = "def f(slopes): return [slope(torch.tensor(1.0)).item() for slope in slopes]"
+    assert one(check, answer)[0].reason == ""
+
+
 def test_a_failing_callback_fails_the_call(one):
     check = "def slope(w): raise ValueError('outside')\nf(slope)"
     reason = one(check, "def f(slope): return slope(1)")[0].reason
@@ -79,6 +90,7 @@ def test_a_failing_callback_fails_the_call(one):
         ("NotImplementedError()", "NotImplementedError"),
         ("SystemExit(0)", "SystemExit: 0"),
         ("StopIteration(1)", "StopIteration: 1"),
+        ("KeyError('lr')", "KeyError: 'lr'"),
         ("type('Mine', (Exception,), {})('own')", "Mine: own"),
     ],
 )
@@ -277,6 +289,15 @@ def f():
     step()
 """
     assert "torch.optim may not be used" in one("f()", answer, forbids=["torch.optim"])[0].reason
+
+
+def test_a_forbidden_module_leaves_alone_what_it_only_imports(one):
+    answer = """
+optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1)
+def f():
+    optimizer.step()
+"""
+    assert one("f()", answer, forbids=["lib.training"])[0].reason == ""
 
 
 def test_a_harness_runs_beside_the_functions(judge):
