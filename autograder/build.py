@@ -24,6 +24,7 @@ from autograder.course import Assignment, UserError
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_TIMEOUT = 300
+WIDGET = "application/vnd.jupyter.widget-view+json"
 GRADE_ID = "[a-zA-Z0-9_-]{1,64}"
 
 
@@ -155,6 +156,7 @@ def execute(
         kernel_name=KERNEL["name"],
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        store_widget_state=False,  # of a kernel that is gone, under names that are random
         on_cell_start=start,
     )
     try:
@@ -171,8 +173,12 @@ def execute(
         raise UserError(f"cell {running} of {folder.name} ended the kernel: {error}") from error
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = _merged(cell.outputs)
+            cell.outputs = _merged([each for each in cell.outputs if not _is_widget(each)])
     notebook.metadata["language_info"] = {"name": "python"}
+
+
+def _is_widget(output: NotebookNode) -> bool:
+    return WIDGET in output.get("data", {})
 
 
 def _merged(outputs: list[NotebookNode]) -> list[NotebookNode]:

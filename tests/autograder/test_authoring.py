@@ -43,6 +43,15 @@ def test_building_twice_gives_the_same_bytes(toy):
     assert toy.solution.read_bytes() == before
 
 
+def test_widgets_without_their_kernel_are_left_out(write):
+    show = "import ipywidgets; display(ipywidgets.IntSlider()); print(7)\n"
+    toy = write("demonstration = [", show + "demonstration = [")
+    build.build(toy)
+    notebook = nbformat.read(toy.solution, as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert [output.output_type for output in notebook.cells[4].outputs] == ["stream"]
+
+
 def test_a_failing_cell_is_named(write):
     broken = write("demonstration = [", "demonstration = undefined or [")
     with pytest.raises(UserError, match=r"cell cell-005 of 01-toy fails(.|\n)*NameError"):
