@@ -385,7 +385,7 @@ BIAS_FACTOR = Exercise(
     reference=bias_factor,
     returns=("factor",),
     public=[
-        _factor("by hand: β1 = .5 and β2 = .75 at t = 1, so .5/√.25", 1, 0.5, 0.75),
+        _factor("by hand: t = 1, β1 = .5 and β2 = .96, whose 1 − β2 is .2²", 1, 0.5, 0.96),
         _factor("the usual betas at t = 1", 1),
         _factor("the usual betas at t = 12", 12),
         _factor("β2 = .99 at t = 100", 100, 0.9, 0.99),
@@ -875,7 +875,7 @@ def _to_examine(order):
     steps = [planted(defect) for defect in DEFECTS]
     steps.append(adam_efficient_step)  # right, and rounded differently
     return [
-        Planted(f"the {number}. of {len(steps)} steps, each with one defect or none", steps[at])
+        Planted(f"number {number} of {len(steps)} steps, with one defect or none", steps[at])
         for number, at in enumerate(order, 1)
     ]
 
