@@ -3,12 +3,13 @@
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from lib.check import Call, Case, Exercise, Observation, Steps
+from lib.check.compare import is_scalar
 from lib.check.messages import Refused
 
 F64, F32 = torch.float64, torch.float32
@@ -40,6 +41,53 @@ def _one(*values):
     return [torch.tensor([x], dtype=F64) for x in values]
 
 
+def _refuse_changed(name, after, before):
+    if not _equal(after, before):
+        raise Refused(
+            f"changes its input {name} in place",
+            "Make new tensors, lists and dicts, such as {**state, 'k': k}, and write no x.add_(…): "
+            f"whoever calls your function still needs the old {name}.",
+        )
+
+
+def _equal(a, b):
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(_equal, a, b))
+    return type(a) is type(b) and a == b
+
+
+def _moved(value, target):
+    """Convert all floating tensors inside lists and dicts to a dtype or a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(target) if value.is_floating_point() else value
+    if isinstance(value, Mapping):
+        return {name: _moved(each, target) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_moved(each, target) for each in value]
+    return value
+
+
+@dataclass(frozen=True)
+class Lists(Call):
+    """A single call whose arguments may hold lists of tensors, none of which may change."""
+
+    def run(self, call):
+        """Call once, with copies all the way down."""
+        arguments = copy.deepcopy(dict(self.args))
+        values = call(**arguments)
+        for name, value in self.args.items():
+            _refuse_changed(name, arguments[name], value)
+        return [Observation("", self.args, values)]
+
+    def to(self, target):
+        """Return the same case with floating tensors converted to a dtype or a device."""
+        return replace(self, args=_moved(self.args, target))
+
+
 # ------------------------------------------------------------------ a rate from Adam's step
 
 
@@ -64,10 +112,10 @@ def _downhill(generator, dtype=F64):
 
 def _gamma_hidden(generator):
     return [
-        Call("two tensors", _downhill(generator)),
-        Call("two tensors in float32", _downhill(generator, F32)),
-        Call("a step uphill", _uphill(generator, _uniform(generator, 2, 3))),
-        Call("p and g at right angles", {"p": _one(1.0, 2.0), "g": _one(-6.0, 3.0)}),
+        Lists("two tensors", _downhill(generator)),
+        Lists("two tensors in float32", _downhill(generator, F32)),
+        Lists("a step uphill", _uphill(generator, _uniform(generator, 2, 3))),
+        Lists("p and g at right angles", {"p": _one(1.0, 2.0), "g": _one(-6.0, 3.0)}),
     ]
 
 
@@ -78,11 +126,11 @@ GAMMA = Exercise(
     reference=gamma,
     returns=("gamma",),
     public=[
-        Call("by hand: pᵀp = 5, pᵀg = −4", {"p": _one(-1.0, 2.0), "g": _one(8.0, 2.0)}),
-        Call("two tensors of other shapes", _downhill(_seen)),
-        Call("in float32", _downhill(_seen, F32)),
-        Call("a step uphill: γ is negative", _uphill(_seen, 2.0)),
-        Call("p and g at right angles: no γ", {"p": _one(3.0, 1.0), "g": _one(-2.0, 6.0)}),
+        Lists("by hand: pᵀp = 5, pᵀg = −4", {"p": _one(-1.0, 2.0), "g": _one(8.0, 2.0)}),
+        Lists("two tensors of other shapes", _downhill(_seen)),
+        Lists("in float32", _downhill(_seen, F32)),
+        Lists("a step uphill: γ is negative", _uphill(_seen, 2.0)),
+        Lists("p and g at right angles: no γ", {"p": _one(3.0, 1.0), "g": _one(-2.0, 6.0)}),
     ],
     draw=_gamma_hidden,
     rtol=1e-5,
@@ -168,6 +216,16 @@ def infinite(p, g):
     pp = sum((x * x).sum() for x in p)
     pg = sum((x * y).sum() for x, y in zip(p, g, strict=True))
     return (pp / -pg).item()
+
+
+@GAMMA.misconception(
+    "changes its input p in place",
+    "Write x * x, which makes a new tensor, not x.mul_(x).",
+)
+def squares_in_place(p, g):
+    pg = sum((x * y).sum().item() for x, y in zip(p, g, strict=True))
+    pp = sum(x.mul_(x).sum().item() for x in p)
+    return pp / -pg if pg != 0 else math.nan
 
 
 @GAMMA.misconception(
@@ -518,32 +576,51 @@ class Stream(Case):
             for name in ("w", "state", "g"):
                 _refuse_changed(name, arguments[name], given[name])
             w, state = values["w"], values["state"]
-            if not isinstance(state, Mapping):
-                raise Refused(f"returns state as a {type(state).__name__}; expected a dict")
-            rate = state.get("rate")
-            used = ("k", "rate", "lam", "m", "a") if rate is None else ("k", "rate", "v")
-            shown = {name: state[name] for name in used if name in state}
-            seen.append(Observation(f"step {number}", given, {"w": w, **shown}))
+            _refuse_malformed(w, state, given["w"])
+            used = ("k", "rate", "lam", "m", "a")
+            if state["rate"] is not None:
+                used = ("k", "rate", "v")
+            seen.append(
+                Observation(
+                    f"step {number}", given, {"w": w, **{name: state[name] for name in used}}
+                )
+            )
         return seen
 
-
-def _refuse_changed(name, after, before):
-    if not _equal(after, before):
-        raise Refused(
-            f"changes its input {name} in place",
-            "Build new lists and a new dict, such as {**state, 'k': k}, and no tensor.add_(…): "
-            f"whoever calls your function still needs the old {name}.",
-        )
+    def to(self, target):
+        """Return the same case with floating tensors converted to a dtype or a device."""
+        moved = {name: _moved(getattr(self, name), target) for name in ("w", "state", "gradients")}
+        return replace(self, **moved)
 
 
-def _equal(a, b):
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return a.shape == b.shape and torch.equal(a, b)
-    if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
-    if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(map(_equal, a, b))
-    return type(a) is type(b) and a == b
+def _refuse_malformed(w, state, old):
+    """Refuse what the next step could not start from."""
+    if not isinstance(state, Mapping):
+        raise Refused(f"returns state as a {type(state).__name__}; expected a dict")
+    for name in ("k", "m", "a", "lam", "rate", "v"):
+        if name not in state:
+            raise Refused(
+                f"returns a state without {name!r}",
+                "Start from the old state: {**state, 'k': k, …}.",
+            )
+    for name in ("k", "lam", "rate"):
+        value = state[name]
+        number = is_scalar(value) or (isinstance(value, torch.Tensor) and value.ndim == 0)
+        if not number and not (name == "rate" and value is None):
+            raise Refused(
+                f"returns state[{name!r}] as a {type(value).__name__}; expected a number",
+                "There is one γ, one λ and one Λ for the whole model.",
+            )
+    for name, values in (("w", w), *((f"state[{key!r}]", state[key]) for key in ("m", "a", "v"))):
+        if not isinstance(values, list | tuple) or len(values) != len(old):
+            raise Refused(f"returns {name} in another form; expected a list of {len(old)} tensors")
+        for x, y in zip(values, old, strict=True):
+            if not isinstance(x, torch.Tensor) or (x.shape, x.dtype) != (y.shape, y.dtype):
+                what = f"{tuple(x.shape)}, {x.dtype}" if isinstance(x, torch.Tensor) else type(x)
+                raise Refused(
+                    f"returns {name} with an element of {what}; "
+                    f"expected a tensor of {tuple(y.shape)}, {y.dtype}"
+                )
 
 
 def _fresh(w):
