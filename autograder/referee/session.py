@@ -16,13 +16,14 @@ import json
 import math
 import os
 import pkgutil
+import re
 import resource
 import signal
 import socket
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,7 @@ class Session:
         self.room = OUTPUTS
         self.reading: forbidden.Reading | None = None
         self.results: dict[str, CellResult] = {}
+        self.broken: dict[str, str] = {}  # how answers' cells failed, by grade_id
         self.names = Names(__name__="__main__", __builtins__=builtins)
         self.names.one_cell().__enter__()
 
@@ -233,6 +235,9 @@ class Session:
                 self.flags.append(f"locked cell {name} failed in the referee: {stage.reason}")
         try:
             outputs = self.link.run(cell.source, f"cell {name}" if name else "a cell")
+            for each in outputs:
+                if name and each.get("output_type") == "error":
+                    self.broken[name] = _in_one_line(each)
             self.room -= sum(len(str(each)) for each in outputs)
             if self.room < 0:
                 outputs = []
@@ -273,6 +278,9 @@ class Session:
                     self.link.guard([])
             if stage.error is not None:
                 score, reason = 0.0, stage.reason
+                answer = name.removesuffix("-check")
+                if isinstance(stage.error, NameError) and answer in self.broken:
+                    reason += f": its cell stops with {self.broken[answer]}"
                 if isinstance(stage.error, Stopped):
                     self._stopped(stage.error)
             elif score < points:
@@ -367,6 +375,14 @@ class Session:
         if last is not None:
             return eval(compile(ast.Expression(last.value), stage.file, "eval"), self.names)
         return None
+
+
+def _in_one_line(error: Mapping[str, Any]) -> str:
+    """Return an error output's name and message, without the made-up name of the cell's file."""
+    message = str(error.get("evalue", "")).strip().split("\n")[0]
+    message = re.sub(r"\([^()]*, line (\d+)\)$", r"(line \1)", message)
+    name = str(error.get("ename", "Error"))
+    return f"{name}: {message}"[:300] if message else name[:300]
 
 
 class Stage:

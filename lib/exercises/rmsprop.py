@@ -54,6 +54,7 @@ def update_gain(gain, g, g_prev, beta):
 
 def _gains(label, generator, beta, *shape):
     before, now = _gradients(generator, 2, *shape)
+    before[..., 2] = now[..., 2] = 0.0  # no news twice
     return Call(
         label,
         {"gain": _positive(generator, *shape), "g": now, "g_prev": before, "beta": beta},
@@ -126,6 +127,14 @@ def zero_is_a_flip(gain, g, g_prev, beta):
 )
 def zero_agrees(gain, g, g_prev, beta):
     return torch.where(g * g_prev >= 0, gain + beta, gain * (1 - beta))
+
+
+@UPDATE_GAIN.misconception(
+    "signs are compared with ==: two zeros count as agreement, and one as a flip",
+    "Where g · g_prev = 0 there is neither agreement nor a flip: the gain stays.",
+)
+def signs_equal(gain, g, g_prev, beta):
+    return torch.where(torch.sign(g) == torch.sign(g_prev), gain + beta, gain * (1 - beta))
 
 
 @UPDATE_GAIN.misconception(
@@ -277,6 +286,25 @@ def multiplied_up_in_the_step(w, gain, g, g_prev, lr, beta):
     return w - lr * gain * g, gain
 
 
+@GAIN_STEP.misconception(
+    "the test is reversed in the step: gains grow where the gradient flips",
+    "g · g_prev > 0 means that the signs agree.",
+)
+def reversed_in_the_step(w, gain, g, g_prev, lr, beta):
+    cut = torch.where(g * g_prev > 0, gain * (1 - beta), gain)
+    gain = torch.where(g * g_prev < 0, gain + beta, cut)
+    return w - lr * gain * g, gain
+
+
+@GAIN_STEP.misconception(
+    "in the step a gradient of zero is treated as a flip",
+    "Where g · g_prev = 0 there is neither agreement nor a flip: the gain stays.",
+)
+def zero_flips_in_the_step(w, gain, g, g_prev, lr, beta):
+    gain = torch.where(g * g_prev > 0, gain + beta, gain * (1 - beta))
+    return w - lr * gain * g, gain
+
+
 # ------------------------------------------------------------------ Rprop
 
 
@@ -406,6 +434,16 @@ def rests_after_a_flip(w, step, g, g_prev, eta_minus, eta_plus, step_min, step_m
     cut = torch.where(g * g_prev < 0, step * eta_minus, step)
     step = torch.where(g * g_prev > 0, step * eta_plus, cut).clamp(step_min, step_max)
     return w - torch.sign(g) * (g * g_prev >= 0) * step, step
+
+
+@RPROP_STEP.misconception(
+    "the weight goes the whole last step back after a flip: that is the Rprop of 1993",
+    "Here a flip changes nothing but the step size: w ← w − sign(g) · step, with the new step.",
+)
+def goes_back_after_a_flip(w, step, g, g_prev, eta_minus, eta_plus, step_min, step_max):
+    cut = torch.where(g * g_prev < 0, step * eta_minus, step)
+    new = torch.where(g * g_prev > 0, step * eta_plus, cut).clamp(step_min, step_max)
+    return w - torch.sign(g) * torch.where(g * g_prev < 0, step, new), new
 
 
 @RPROP_STEP.misconception(

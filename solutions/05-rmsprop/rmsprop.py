@@ -119,7 +119,7 @@ check("update_gain", update_gain, hidden=True)
 #
 # The slide's answer: "multiplying by a factor has a larger impact if gains are large". Three small computations make that precise.
 #
-# * From a gain of 10, flips bring it back to 1 in $\ln 10/\beta$ steps; at β = .05 that is 45. Getting from 1 to 10 took $9/\beta = 180$. *Fear is quicker than hope*, which is right for something that can blow up.
+# * From a gain of 10, flips bring it back to 1 in about $\ln 10/\beta$ steps; at β = .05 in 45. Getting from 1 to 10 took $9/\beta = 180$. *Fear is quicker than hope*, which is right for something that can blow up.
 # * If the signs are **random**, the gain should not drift. Up and down are then equally likely, and they balance where $\beta = \beta\cdot\text{gain}$, so at **gain = 1**: a weight whose gradient is pure noise gets the plain learning rate.
 # * With other rules it is not so. Below: your function, and the two obvious alternatives, on the same random signs.
 
@@ -334,10 +334,22 @@ for g in cycle:
 print(f"one cycle: SGD moves by {abs(sgd_drift(cycle)):.1f}, Rprop by {rprop_drift(cycle):.0f} steps, PyTorch's Rprop by {parameter.item():.0f}")
 assert abs(sgd_drift(cycle)) < 1e-12 and rprop_drift(cycle) == -8 and parameter.item() == -9
 
+# Now with step sizes that adapt, three cycles in a row.
+w, step, g_prev = torch.zeros(1, dtype=f64), torch.ones(1, dtype=f64), torch.zeros(1, dtype=f64)
+moves = []
+for _ in range(3):
+    before = w
+    for g in cycle:
+        w, step = rprop_step(w, step, g.reshape(1), g_prev, 0.5, 1.2, 1e-6, 50.0)
+        g_prev = g.reshape(1)
+    moves.append((w - before).item())
+print("with sizes that adapt, in first steps:", ", ".join(f"{move:.1f}" for move in moves))
+assert moves[2] < moves[1] < moves[0] < -8
+
 # %% [markdown]
-# Nine steps one way, one back: eight steps in a direction in which there is nothing to gain. (PyTorch's variant rests on the flip instead of stepping back, so it goes nine.) Rprop throws away exactly what a minibatch method lives on: that *averages over many minibatches* come out right (notebook 1).
+# Nine steps one way, one back: eight steps in a direction in which there is nothing to gain. (PyTorch's variant rests on the flip instead of stepping back, so it goes nine. The Rprop of 1993 goes the last step back: eight again.) Rprop throws away exactly what a minibatch method lives on: that *averages over many minibatches* come out right (notebook 1).
 #
-# With step sizes that adapt it gets worse: eight agreements in a row let Δ grow by $1.2^8 = 4.3$, and the flip only halves it.
+# With step sizes that adapt it gets worse: eight agreements in a row let Δ grow by $1.2^8 = 4.3$, and the two flips of a cycle (down to −.9 and up again) only quarter it. So each cycle goes 7.5% further the wrong way than the one before, until Δ_max.
 #
 # ## 5 · RMSProp
 #
@@ -411,7 +423,7 @@ for place, rms in (("outside", lambda g: abs(g) + 1e-8), ("inside ", lambda g: m
     print(f"step / η with ε {place} {1 / rms(1):12.3f} {1e-4 / rms(1e-4):10.3f} {1e-8 / rms(1e-8):10.4f}")
 
 # %% [markdown]
-# Both places of ε occur in frameworks and papers under the same name and with the same default. Inside the root, ε = 10⁻⁸ acts as 10⁻⁴ does outside: it switches the adaptation off for small gradients. When you port settings from one to the other, check.
+# Both places of ε occur under the same name: PyTorch adds it outside the root, TensorFlow inside, and Chainer has a switch (`eps_inside_sqrt`) for those who port code. Inside the root, ε = 10⁻⁸ acts as 10⁻⁴ does outside: it switches the adaptation off for small gradients. When you port settings from one to the other, check.
 #
 # ### On the ravine
 #
@@ -527,46 +539,48 @@ assert in_other_units("SGD", 1000) > in_other_units("SGD", 1) + 0.5
 
 # %%
 def rms_drift(n, beta, lr=1.0):
-    """Net movement of RMSProp in one cycle of n gradients that sum to zero, in the long run."""
+    """Where RMSProp goes in one cycle of n gradients that sum to zero, in the long run: the net movement, and the way of the n − 1 small ones."""
     w, ms = torch.zeros(1, dtype=f64), torch.zeros(1, dtype=f64)
     grads = [torch.tensor([0.1], dtype=f64)] * (n - 1) + [torch.tensor([-0.1 * (n - 1)], dtype=f64)]
     cycles = math.ceil(12 / (1 - beta) / n) + 1  # twelve memories
     for _ in range(cycles):
         start = w
         for g in grads:
+            turn = w
             w, ms = rmsprop_step(w, ms, g, lr, beta, 1e-12)
-    return (w - start).abs().item()
+    return (start - w).item(), (start - turn).item()
 
 
-betas = (0.8, 0.9, 0.95, 0.98, 0.99, 0.998)
-drifts = {n: [rms_drift(n, beta) for beta in betas] for n in (5, 10, 20, 50)}
-fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+betas = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.998)
 memory = torch.tensor([1 / (1 - beta) for beta in betas])
-for (n, values), style in zip(drifts.items(), plots.styles(), strict=False):
-    left.loglog(memory, values, **style, label=f"cycle of {n}")
-    rprop = (n - 2) / math.sqrt(n - 1)  # as many steps as Rprop, of RMSProp's size
-    right.loglog(memory / n, torch.tensor(values) / rprop, **style)
-    for beta, value in zip(betas, values, strict=True):
-        if 1 / (1 - beta) >= 4 * n:
-            assert abs(value / rprop * 4 / (1 - beta) / n - 1) < 0.05
-x = torch.tensor([0.3, 100])
+fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+for n, style in zip((5, 10, 20, 50), plots.styles(), strict=False):
+    net, way = torch.tensor([rms_drift(n, beta) for beta in betas]).T
+    share = net / way / ((n - 2) / (n - 1))  # Rprop makes n − 1 steps and takes one back
+    left.loglog(memory, net, **style, label=f"cycle of {n}")
+    right.loglog(memory / n, share, **style)
+    long = memory >= 4 * n
+    assert (share[long] * 4 * memory[long] / n - 1).abs().max() < 0.05
+    assert share.max() < 1 and (memory[0] / n > 0.2 or share[0] > 0.95)
+x = torch.tensor([0.25, 100])
 right.loglog(x, 1 / (4 * x), color="black", linewidth=1, label="cycle / (4 · memory)")
+right.axhline(1, color="black", linestyle=":", linewidth=1.2, label="Rprop")
 left.set(xlabel="memory 1/(1 − β), in steps", ylabel="drift in one cycle, in units of η")
-right.set(xlabel="memory / length of the cycle", ylabel="drift / Rprop's drift")
+right.set(xlabel="memory / length of the cycle", ylabel="part not taken back, Rprop's = 1")
 left.legend()
 right.legend()
 plt.show()
-hinton = [rms_drift(10, beta) for beta in (0.9, 0.99, 0.999)]
+hinton = [rms_drift(10, beta)[0] for beta in (0.9, 0.99, 0.999)]
 print("Hinton's cycle of 10: drift a cycle, in η:", ", ".join(f"{d:.4f} at β = {b}" for d, b in zip(hinton, (0.9, 0.99, 0.999), strict=True)))
 assert abs(hinton[0] - 0.679) < 0.002 and abs(hinton[1] - 0.067) < 0.001 and abs(hinton[2] - 0.0067) < 0.0002
 
 # %% [markdown]
-# *Left: how far one cycle of gradients that sum to zero moves the weight. Right: the same as a part of what Rprop does with steps of that size. Now the four cycles fall on one curve: what counts is memory / cycle, and when the memory is longer, the part is cycle / (4 · memory).*
+# *Left: how far one cycle of gradients that sum to zero moves the weight. Right: the part of the way that the large gradient does not take back, measured by Rprop's, which is (n − 2)/(n − 1). The four cycles fall on one curve, so what counts is memory / cycle: a short memory is Rprop, a long one leaves cycle / (4 · memory).*
 #
-# (Steps of that size: the mean square over a cycle is $.01\,(n-1)$, so a gradient of .1 makes a step of $\eta/\sqrt{n-1}$, and Rprop would go $n-2$ of them. Can you derive the 4? How far is $ms$ above its mean just after the large gradient, and how far when the next one comes?)
+# (Can you derive the 4? The mean square over a cycle is $.01\,(n-1)$. How far is $ms$ above it just after the large gradient, if a long memory lets it fall almost linearly until the next one? A root changes by half of that.)
 #
-# So the memory must be longer than the cycle: ten times as long leaves a fortieth of Rprop's drift. The cycle of a training set is its epoch, and rare samples come once in it. But a long memory is slow to forget, and makes the first steps large. And however long it is, the drift is never zero. Notebook 6 has a cycle of *three* gradients on which this
-# small drift takes Adam to the wrong end of the world; the repair is called AMSGrad.
+# So the memory must be longer than the cycle: ten times as long leaves a fortieth. The cycle of a training set is its epoch, and rare samples come once in it. But a long memory is slow to forget, and makes the first steps large. And however long it is, the drift is never zero. Notebook 6 has a cycle of *three* gradients on which this
+# small drift takes Adam to the wrong end of its interval; the repair, which never forgets a large gradient, is called AMSGrad.
 #
 # ### Question 1 (2 points, graded by a person)
 #
@@ -574,7 +588,7 @@ assert abs(hinton[0] - 0.679) < 0.002 and abs(hinton[1] - 0.067) < 0.001 and abs
 
 # %% [markdown] nbgrader={"grade_id": "question-memory", "grade": true, "solution": true, "points": 2}
 # **Model answer.** The net movement of a cycle is Σ g_t/√ms_t. If ms were constant over the cycle it could be taken out of the sum, and Σ g_t = 0 would leave nothing. With a short memory ms follows the gradient: small while the +.1 come (each is divided by about .1: a full step), and large at the −.9 (divided by about .9: one full step). That is g/|g|, Rprop, with n − 2 steps the wrong way. With a memory
-# much longer than the cycle ms hardly changes within it, and the steps nearly cancel; the rest is cycle/(4 · memory) of Rprop's drift, the line with slope −1 in the right figure. Rare class: the cycle is about 200 steps, so the memory should be at least some 1000: β = .999 (200/4000 = 5% of Rprop's drift remains). The price: the first steps are up to η/√(1 − β) = 32 η unless corrected, and
+# much longer than the cycle ms hardly changes within it, and the steps nearly cancel; the part not taken back is cycle/(4 · memory) of Rprop's, the line with slope −1 in the right figure. Rare class: the cycle is about 200 steps, so the memory should be at least some 1000: β = .999 (200/4000 = 5% of the way is not taken back). The price: the first steps are up to η/√(1 − β) = 32 η unless corrected, and
 # the divisor follows a real change of the gradient's size only after about a thousand steps, so RMSProp is slow to speed up when gradients get small.
 #
 # **Rubric.** 1 point: a constant divisor cancels, a short memory turns g/√ms into g/|g|, supported by the figure (memory/cycle). 1 point: β with memory clearly above 200 (.995 to .999) and one correct cost (large first steps, or slow adaptation).
@@ -582,7 +596,7 @@ assert abs(hinton[0] - 0.679) < 0.002 and abs(hinton[1] - 0.067) < 0.001 and abs
 # %% [markdown] covers=[39]
 # ## 8 · "In practice, works a bit better"
 #
-# The slide says of RMSProp: damps oscillations like momentum, "but in practice, works a bit better". Two networks on the digits, one with a single hidden layer of sigmoids and one with three; momentum .9 and your RMSProp; four learning rates each, six seeds each. Both methods may choose their best learning rate by validation accuracy.
+# The slide says of RMSProp: damps oscillations like momentum, "but in practice, works a bit better". Two networks on the digits, one with a single hidden layer of sigmoids and one with three; momentum .9 and your RMSProp; four learning rates each, six seeds each. Both methods may choose their best learning rate by validation accuracy; the choice among four flatters both a little.
 
 # %%
 train_set, validation = data.split(digits, 2 / 3, generator=torch.Generator().manual_seed(0))
@@ -599,7 +613,7 @@ def rmsprop_rule(w, g, ms, t, lr):
     return rmsprop_step(w, ms, g, lr, 0.99, 1e-8)
 
 
-rates = {"momentum .9": (momentum_rule, [0.03, 0.1, 0.3, 1.0]), "RMSProp": (rmsprop_rule, [0.001, 0.003, 0.01, 0.03])}
+rates = {"momentum .9": (momentum_rule, [0.1, 0.3, 1.0, 3.0]), "RMSProp": (rmsprop_rule, [0.001, 0.003, 0.01, 0.03])}
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
 best = {}
 for ax, hidden in zip(axes, (1, 3), strict=True):
@@ -651,7 +665,7 @@ assert best[3, "RMSProp"].min() > 0.9 and -0.03 < shallow < 0.005 and deep > hal
 # | Rprop | $\operatorname{sign} g$ | signs, since the start | – | yes | no |
 # | Adagrad | $g/\sqrt{\sum g^2}$ | all | outside, 1e-10 (PyTorch) | yes | no |
 # | RMSProp, lecture and PyTorch | $g/(\sqrt{ms}+\epsilon)$ | 1/(1 − β); PyTorch: `alpha` = .99 | outside, 1e-8 | but for ε | no |
-# | RMSProp, some other frameworks | $g/\sqrt{ms+\epsilon}$ | 1/(1 − β) | inside | but for ε | no |
+# | RMSProp, TensorFlow | $g/\sqrt{ms+\epsilon}$ | 1/(1 − β) | inside | but for ε | no |
 # | AdaDelta | $g\sqrt{du+\epsilon}/\sqrt{ms+\epsilon}$ | 1/(1 − ρ) | inside, 1e-6 | but for ε | but for ε |
 #
 # ## Sources

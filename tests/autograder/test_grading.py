@@ -108,6 +108,7 @@ def test_every_hand_in_gets_a_grade_or_a_reasoned_zero(hand_in, grade):
     assert reasons["right"] == ""
     assert "square: 3 must become 9" in reasons["wrong"]
     assert "ZeroDivisionError" in reasons["raises"]
+    assert "its cell stops with SyntaxError: expected ':' (line 1)" in reasons["syntax"]
     assert reasons["cut"] == "toy.ipynb is not JSON; perhaps it was cut short"
     assert reasons["empty"] == "toy.ipynb is empty"
     assert reasons["renamed"] == "no notebook named toy.ipynb was handed in (found Toy final.ipynb)"
