@@ -561,7 +561,7 @@ for n, style in zip((5, 10, 20, 50), plots.styles(), strict=False):
     right.loglog(memory / n, share, **style)
     long = memory >= 4 * n
     assert (share[long] * 4 * memory[long] / n - 1).abs().max() < 0.05
-    assert share.max() < 1 and (memory[0] / n > 0.2 or share[0] > 0.95)
+    assert share.max() < 1 and (n < 20 or share[0] > 0.9)
 x = torch.tensor([0.25, 100])
 right.loglog(x, 1 / (4 * x), color="black", linewidth=1, label="cycle / (4 · memory)")
 right.axhline(1, color="black", linestyle=":", linewidth=1.2, label="Rprop")
@@ -630,22 +630,23 @@ for ax, hidden in zip(axes, (1, 3), strict=True):
     ax.set_xticks(range(4), [f"{a}\n{b}" for a, b in zip(*(lrs for _, lrs in rates.values()), strict=True)])
     ax.set(title=f"{hidden} hidden layer{'s' if hidden > 1 else ''}", xlabel="learning rate (above: momentum, below: RMSProp)")
 axes[0].set_ylabel("validation accuracy")
-axes[0].legend(loc="lower right")
+axes[0].legend(loc="lower left")
 plt.show()
 shallow, half_shallow = measure.mean_interval(best[1, "RMSProp"] - best[1, "momentum .9"])
 deep, half_deep = measure.mean_interval(best[3, "RMSProp"] - best[3, "momentum .9"])
+print(f"momentum's six seeds with three layers: {best[3, 'momentum .9'].min():.2f} to {best[3, 'momentum .9'].max():.2f}")
 print(f"RMSProp − momentum: {100 * shallow:+.1f} ± {100 * half_shallow:.1f} points with one hidden layer, {100 * deep:+.1f} ± {100 * half_deep:.1f} with three")
 assert best[3, "RMSProp"].min() > 0.9 and -0.03 < shallow < 0.005 and deep > half_deep
 
 # %% [markdown]
-# *Validation accuracy after 12 epochs, mean of six seeds with its 95% interval, for four learning rates of each method. With one hidden layer the two are close; with three, where the layers' gradients differ most, RMSProp trains well at several learning rates, and momentum only with difficulty: some seeds do not leave the plateau.*
+# *Validation accuracy after 12 epochs, mean of six seeds with its 95% interval, for four learning rates of each method. With one hidden layer the two are close; with three, where the layers' gradients differ most, RMSProp trains well at three of its rates; momentum, at its best one, ends between .56 and .90, depending on the seed, and stays at chance for the larger ones.*
 #
 # ### Question 2 (2 points, graded by a person)
 #
 # A friend reads the slide and concludes: "So I always use RMSProp." Argue from the printed numbers and the figure: for which of the two networks do the data support that RMSProp reaches a higher accuracy than momentum, and for which not? What does the opening figure have to do with it? Name one thing this experiment does not vary, and that could change the outcome.
 
 # %% [markdown] nbgrader={"grade_id": "question-better", "grade": true, "solution": true, "points": 2}
-# **Model answer.** With one hidden layer momentum is ahead, by about half a point, and the interval excludes zero: so no. With three layers RMSProp is ahead by many points; the interval is wide, because some of momentum's runs hardly left the plateau, but excludes zero, too. RMSProp also does well over a range of learning rates, while momentum needs the right one. The opening figure gives the reason: through each layer of sigmoids the gradient shrinks, so one
+# **Model answer.** With one hidden layer momentum is ahead, by about half a point, and the interval excludes zero: so no. With three layers RMSProp is ahead by many points; the interval is wide, because momentum's six seeds differ so much, but excludes zero, too. RMSProp also does well over a range of learning rates, while momentum needs the right one. The opening figure gives the reason: through each layer of sigmoids the gradient shrinks, so one
 # learning rate cannot serve the first and the last layer; RMSProp divides each weight by its own scale. With one hidden layer the scales are close and there is nothing to repair. Not varied: activation (with ReLU the gradients would be of similar size), number of epochs, batch size, learning-rate schedule, width, data set, the grid of learning rates (momentum's best could lie between two values), or decay.
 #
 # **Rubric.** 1 point: reads both differences with their intervals correctly. ½ point: connects the deep case with the gradient sizes of the opening figure. ½ point: one thing not varied. No point for a claim in general.
