@@ -81,22 +81,23 @@ plt.show()
 # * **Questions** in text cells are graded by a person, by what you argue from the data on your screen.
 # * To **hand in**, save the notebook under its own name, `minibatch-noise.ipynb`, after a last *Kernel → Restart Kernel and Run All Cells*. (That stops at an exercise you left out; hand in all the same, it costs only its own points.) Leave the functions' names and the check cells as they are.
 #
-# Here is what a failed check looks like. Someone has written exercise 1, almost.
+# Here is what a failed check looks like. The last exercise of this notebook asks how far an accuracy can be trusted; someone has answered with the formula that everybody remembers.
 
 # %%
-def almost(n, batch_size, generator):
-    """Cut the samples 0 … n − 1 into batches."""
-    order = torch.randperm(n, generator=generator)
-    return [order[i * batch_size : (i + 1) * batch_size] for i in range(n // batch_size)]
+def almost(correct, n):
+    """The interval p ± 1.96 standard errors."""
+    p = correct / n
+    half = 1.96 * math.sqrt(p * (1 - p) / n)
+    return p - half, p + half
 
 
 try:
-    check("minibatches", almost)
+    check("accuracy_interval", almost)
 except CheckFailed as failure:
     print(failure)
 
 # %% [markdown]
-# Read the first line; then look for the place in the code. A check is there to teach; the points come at the end.
+# Read the first line; then the numbers; then look for the place in the code. A check is there to teach; the points come at the end.
 
 # %% [markdown] covers=[1]
 # ### The map of the lecture
