@@ -12,9 +12,7 @@ echo "== autograder lint"
 $bin/autograder lint
 
 echo "== pytest"
-# In the order of the files: by default modules with many tests come first, and the few that grade a
-# class would come last, on one process.
-$bin/pytest --quiet --numprocesses 2 --dist loadscope --no-loadscope-reorder
+$bin/pytest --quiet --numprocesses 2 --dist loadscope
 
 echo "== nbval: every solution re-executed, outputs compared"
 $bin/pytest --quiet --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 120 \

@@ -714,11 +714,11 @@ import time; time.sleep(60)""",
         flag="memory",
         first="""
 import os, time
-for _ in range(20):
+for _ in range(6):
     if os.fork() == 0:
         x = bytearray(os.urandom(1)) * (150 * 2**20)
         time.sleep(60)
-time.sleep(3)""",
+time.sleep(2)""",
     ),
     Attack(
         "a fork bomb",
