@@ -1,23 +1,12 @@
 """Exercises of the Adam notebook."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
 from lib import rules
-from lib.check import Call, Case, Exercise, Observation, Steps
-
-F64, F32 = torch.float64, torch.float32
-
-
-def _normal(generator, *shape):
-    return torch.randn(shape, generator=generator, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
+from lib.check import Call, Exercise, Steps
+from lib.check.draws import F32, F64, normal, uniform, whole
 
 
 def _tensor(*values):
@@ -40,13 +29,13 @@ def adam_step(w, m, v, g, t, lr, beta1, beta2, eps):
 def _halfway(label, generator, shape, *, t, lrs, beta1, beta2, eps):
     """Steps in the middle of a training: the state is not zero, and the rate changes."""
     start = {
-        "w": _normal(generator, *shape),
-        "m": _normal(generator, *shape),
-        "v": _normal(generator, *shape) ** 2 + 0.1,
+        "w": normal(generator, *shape),
+        "m": normal(generator, *shape),
+        "v": normal(generator, *shape) ** 2 + 0.1,
     }
     rest = {"beta1": beta1, "beta2": beta2, "eps": eps}
     steps = [
-        {"g": _normal(generator, *shape), "t": t + i, "lr": lr, **rest} for i, lr in enumerate(lrs)
+        {"g": normal(generator, *shape), "t": t + i, "lr": lr, **rest} for i, lr in enumerate(lrs)
     ]
     return Steps(label, start=start, steps=steps)
 
@@ -55,10 +44,10 @@ def _fresh(label, generator, shape, *, size, steps, lr, beta1, beta2, eps):
     """The first steps of a training, with gradients of about a given size."""
     zero = torch.zeros(shape, dtype=F64)
     rest = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps}
-    gradients = (size * (_normal(generator, *shape).abs() + 0.2) for _ in range(steps))
+    gradients = (size * (normal(generator, *shape).abs() + 0.2) for _ in range(steps))
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "m": zero, "v": zero},
+        start={"w": normal(generator, *shape), "m": zero, "v": zero},
         steps=[{"g": g, "t": t, **rest} for t, g in enumerate(gradients, 1)],
     )
 
@@ -66,12 +55,12 @@ def _fresh(label, generator, shape, *, size, steps, lr, beta1, beta2, eps):
 def _adam_hidden(generator):
     usual = {"beta1": 0.9, "beta2": 0.999}
     other = {
-        "beta1": _uniform(generator, 0.5, 0.8),
-        "beta2": _uniform(generator, 0.9, 0.99),
-        "eps": _uniform(generator, 0.05, 0.5),
+        "beta1": uniform(generator, 0.5, 0.8),
+        "beta2": uniform(generator, 0.9, 0.99),
+        "eps": uniform(generator, 0.05, 0.5),
     }
-    lrs = [_uniform(generator, 0.05, 0.5) for _ in range(4)]
-    t = int(torch.randint(2, 9, (), generator=generator))
+    lrs = [uniform(generator, 0.05, 0.5) for _ in range(4)]
+    t = whole(generator, 2, 8)
     return [
         _halfway(
             "four steps of a matrix, a new lr at each", generator, (3, 2), t=t, lrs=lrs, **other
@@ -392,13 +381,13 @@ BIAS_FACTOR = Exercise(
         _factor("β1 = 0: no momentum", 3, 0.0, 0.999),
     ],
     draw=lambda generator: [
-        _factor("t = 1", 1, _uniform(generator, 0.5, 0.9), _uniform(generator, 0.95, 0.999)),
+        _factor("t = 1", 1, uniform(generator, 0.5, 0.9), uniform(generator, 0.95, 0.999)),
         *(
             _factor(
                 "a later step",
                 int(torch.randint(2, 60, (), generator=generator)),
-                _uniform(generator, 0.5, 0.95),
-                _uniform(generator, 0.96, 0.999),
+                uniform(generator, 0.5, 0.95),
+                uniform(generator, 0.96, 0.999),
             )
             for _ in range(3)
         ),
@@ -604,14 +593,14 @@ def amsgrad_step(w, m, v, v_max, g, t, lr, beta1, beta2, eps):
 def _amsgrad_steps(label, generator, shape, *, t, lrs, beta1, beta2, eps, sizes):
     """Steps in which some weights' v is above its old maximum and some below it."""
     start = {
-        "w": _normal(generator, *shape),
-        "m": _normal(generator, *shape),
+        "w": normal(generator, *shape),
+        "m": normal(generator, *shape),
         "v": 0.2 + torch.rand(shape, generator=generator, dtype=F64),
     }
     start["v_max"] = start["v"] + 0.1 * torch.rand(shape, generator=generator, dtype=F64)
     rest = {"beta1": beta1, "beta2": beta2, "eps": eps}
     steps = [
-        {"g": size * _normal(generator, *shape), "t": t + i, "lr": lr, **rest}
+        {"g": size * normal(generator, *shape), "t": t + i, "lr": lr, **rest}
         for i, (lr, size) in enumerate(zip(lrs, sizes, strict=True))
     ]
     return Steps(label, start=start, steps=steps)
@@ -621,9 +610,9 @@ def _amsgrad_fresh(label, generator, shape, *, sizes, **rest):
     zero = torch.zeros(shape, dtype=F64)
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "m": zero, "v": zero, "v_max": zero},
+        start={"w": normal(generator, *shape), "m": zero, "v": zero, "v_max": zero},
         steps=[
-            {"g": size * _normal(generator, *shape), "t": t, **rest}
+            {"g": size * normal(generator, *shape), "t": t, **rest}
             for t, size in enumerate(sizes, 1)
         ],
     )
@@ -631,11 +620,11 @@ def _amsgrad_fresh(label, generator, shape, *, sizes, **rest):
 
 def _amsgrad_hidden(generator):
     other = {
-        "beta1": _uniform(generator, 0.5, 0.8),
-        "beta2": _uniform(generator, 0.85, 0.95),
-        "eps": _uniform(generator, 0.05, 0.3),
+        "beta1": uniform(generator, 0.5, 0.8),
+        "beta2": uniform(generator, 0.85, 0.95),
+        "eps": uniform(generator, 0.05, 0.3),
     }
-    lrs = [_uniform(generator, 0.05, 0.5) for _ in range(5)]
+    lrs = [uniform(generator, 0.05, 0.5) for _ in range(5)]
     sizes = [5.0, 0.1, 0.1, 3.0, 0.1]
     return [
         _amsgrad_steps(
@@ -856,26 +845,11 @@ def debug_adam(step):
     raise ValueError("this step has a defect that is not on the list")
 
 
-@dataclass(frozen=True)
-class Planted(Case):
-    """A step to be examined.
-
-    Attributes:
-        step: The step.
-    """
-
-    step: Callable
-
-    def run(self, call):
-        """Ask for the diagnosis."""
-        return [Observation("", {"step": self.step}, call(step=self.step))]
-
-
 def _to_examine(order):
     steps = [planted(defect) for defect in DEFECTS]
     steps.append(adam_efficient_step)  # right, and rounded differently
     return [
-        Planted(f"number {number} of {len(steps)} steps, with one defect or none", steps[at])
+        Call(f"number {number} of {len(steps)} steps, with one defect or none", {"step": steps[at]})
         for number, at in enumerate(order, 1)
     ]
 

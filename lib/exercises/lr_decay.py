@@ -9,20 +9,11 @@ import torch
 
 from lib import harness, schedules
 from lib.check import Call, Case, Exercise, Observation
-
-F64, F32 = torch.float64, torch.float32
+from lib.check.draws import F32, F64, uniform, whole
 
 
 def _times(*values):
     return torch.tensor(values, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
-
-
-def _whole(generator, low, high):
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 @dataclass(frozen=True)
@@ -62,13 +53,13 @@ EXPONENTIAL = Exercise(
         _exponential("many times in float32", _times(0, 3, 12), 0.2, 0.1).to(F32),
     ],
     draw=lambda generator: [
-        _exponential("a number", _whole(generator, 11, 19), _uniform(generator, 0.1, 1), 0.07),
-        _exponential("another number", _whole(generator, 31, 39), 0.3, 0.021),
+        _exponential("a number", whole(generator, 11, 19), uniform(generator, 0.1, 1), 0.07),
+        _exponential("another number", whole(generator, 31, 39), 0.3, 0.021),
         _exponential(
             "a matrix of times",
             _times(1, 2, 15, 40).reshape(2, 2),
             0.3,
-            _uniform(generator, 0.02, 0.2),
+            uniform(generator, 0.02, 0.2),
         ),
         _exponential("in float32", _times(0, 5, 23), 0.9, 0.03).to(F32),
     ],
@@ -185,8 +176,8 @@ HALVING = Exercise(
         _halving("many times in float32", _times(0, 3, 12), 0.2, 4).to(F32),
     ],
     draw=lambda generator: [
-        _halving("two and a half", 5 * (n := _whole(generator, 2, 6)), 0.7, 2 * n),
-        _halving("at the third drop", 3 * (n := _whole(generator, 4, 9)), 0.7, n),
+        _halving("two and a half", 5 * (n := whole(generator, 2, 6)), 0.7, 2 * n),
+        _halving("at the third drop", 3 * (n := whole(generator, 4, 9)), 0.7, n),
         _halving("the last epoch before it", 3 * n - 1, 0.7, n),
         _halving("at the start", 0, 0.4, 4),
         _halving("a matrix", _times(0, 9, 10, 29, 30, 31).reshape(2, 3), 0.3, 10),
@@ -296,9 +287,9 @@ INVERSE = Exercise(
         _inverse("many times in float32", _times(0, 3, 12), 0.2, 0.4).to(F32),
     ],
     draw=lambda generator: [
-        _inverse("a number", _whole(generator, 11, 19), _uniform(generator, 0.1, 1), 0.07),
-        _inverse("at the start", 0, _uniform(generator, 0.2, 0.9), 0.3),
-        _inverse("a matrix", _times(1, 2, 15, 40).reshape(2, 2), 0.3, _uniform(generator, 0.1, 2)),
+        _inverse("a number", whole(generator, 11, 19), uniform(generator, 0.1, 1), 0.07),
+        _inverse("at the start", 0, uniform(generator, 0.2, 0.9), 0.3),
+        _inverse("a matrix", _times(1, 2, 15, 40).reshape(2, 2), 0.3, uniform(generator, 0.1, 2)),
         _inverse("in float32", _times(0, 5, 23), 0.9, 0.03).to(F32),
     ],
     rtol=1e-5,
@@ -385,9 +376,9 @@ TRIANGULAR = Exercise(
         _triangular("many times in float32", _times(0, 3, 12, 17), 0.1, 0.5, 5).to(F32),
     ],
     draw=lambda generator: [
-        _triangular("on the way up", 3, lr := _uniform(generator, 0.1, 0.3), 5 * lr, 10),
+        _triangular("on the way up", 3, lr := uniform(generator, 0.1, 0.3), 5 * lr, 10),
         _triangular("on the way down", 13, lr, 4 * lr, 10),
-        _triangular("in a later cycle", 10 * _whole(generator, 4, 9) + 3, lr, 7 * lr, 10),
+        _triangular("in a later cycle", 10 * whole(generator, 4, 9) + 3, lr, 7 * lr, 10),
         _triangular("a matrix", _times(0, 1, 4, 5, 10, 33).reshape(3, 2), 0.2, 0.9, 5),
         _triangular("in float32", _times(0, 5, 23), 0.3, 0.9, 6).to(F32),
     ],
@@ -494,10 +485,10 @@ RESIDUAL = Exercise(
         [
             _residual(
                 "some numbers",
-                _uniform(generator, 0.02, 0.1),
-                _uniform(generator, 0.5, 2.0),
-                _uniform(generator, 0.02, 0.3),
-                _whole(generator, 7, 60),
+                uniform(generator, 0.02, 0.1),
+                uniform(generator, 0.5, 2.0),
+                uniform(generator, 0.02, 0.3),
+                whole(generator, 7, 60),
             )
             for _ in range(3)
         ]
@@ -597,9 +588,9 @@ FASTEST_DECAY = Exercise(
     draw=lambda generator: [
         _fastest(
             "some numbers",
-            _uniform(generator, 0.02, 0.5),
-            _uniform(generator, 0.5, 2.0),
-            _uniform(generator, 0.01, 0.3),
+            uniform(generator, 0.02, 0.5),
+            uniform(generator, 0.5, 2.0),
+            uniform(generator, 0.01, 0.3),
         )
         for _ in range(4)
     ],
@@ -688,8 +679,8 @@ ADJUST_LEARNING_RATE = Exercise(
             "thirty epochs, three groups",
             range(31),
             3,
-            _uniform(generator, 0.1, 1.0),
-            _uniform(generator, 0.03, 0.2),
+            uniform(generator, 0.1, 1.0),
+            uniform(generator, 0.03, 0.2),
         )
     ],
     rtol=1e-5,
@@ -818,9 +809,9 @@ def lambda_lr(lr0s, lambdas, epoch):
 
 
 def _lambda_hidden(generator):
-    a, b = _uniform(generator, 0.7, 0.95), _uniform(generator, 0.1, 0.6)
+    a, b = uniform(generator, 0.7, 0.95), uniform(generator, 0.1, 0.6)
     lambdas = {"aᵗ": lambda t: a**t, "b to the ⌊t/3⌋": lambda t: b ** (t // 3), "1": lambda t: 1.0}
-    lr0s = [_uniform(generator, 0.1, 0.9) for _ in lambdas]
+    lr0s = [uniform(generator, 0.1, 0.9) for _ in lambdas]
     return [Epochs("three groups, six epochs", lr0s, lambdas, [0, 1, 2, 3, 4, 9])]
 
 
@@ -932,8 +923,8 @@ TWO_GROUP_SCHEDULER = Exercise(
         _two_groups("going on after 29 epochs", [1.0, 0.5], 29, 4),
     ],
     draw=lambda generator: [
-        _two_groups("a new run", [lr := _uniform(generator, 0.1, 0.9), 0.3], 0, 70),
-        _two_groups("going on", [lr, 0.7], _whole(generator, 25, 50), 40),
+        _two_groups("a new run", [lr := uniform(generator, 0.1, 0.9), 0.3], 0, 70),
+        _two_groups("going on", [lr, 0.7], whole(generator, 25, 50), 40),
     ],
     rtol=1e-6,
     forbids=("lib.schedules",),
@@ -1039,7 +1030,7 @@ RUN_EPOCHS = Exercise(
         _looped("five epochs", 5, 0.1, 0.9),
     ],
     draw=lambda generator: [
-        _looped("some epochs", _whole(generator, 4, 8), 0.3, _uniform(generator, 0.3, 0.9))
+        _looped("some epochs", whole(generator, 4, 8), 0.3, uniform(generator, 0.3, 0.9))
     ],
     rtol=1e-7,
 )
@@ -1148,12 +1139,12 @@ _UPS_AND_DOWNS = [5.0, 4.0, 4.5, 4.2, 4.1, 3.9, 3.9, 3.9, 4.4, 4.3, 4.25, 4.2, 3
 def _plateau_hidden(generator):
     noise = torch.rand(40, generator=generator, dtype=F64)
     wavy = [round(3 / (1 + t) + noise[t].item(), 2) for t in range(40)]
-    factor = _uniform(generator, 0.2, 0.7)
+    factor = uniform(generator, 0.2, 0.7)
     return [
         _plateau("a wavy history", wavy, 2, factor, 0.3),
         _plateau("its beginning", wavy[:11], 1, factor, 0.3),
-        _plateau("never better", [1.0, *[1.5] * _whole(generator, 9, 14)], 2, factor, 1.0),
-        _plateau("standing still", [1.0] * _whole(generator, 4, 9), 1, factor, 1.0),
+        _plateau("never better", [1.0, *[1.5] * whole(generator, 9, 14)], 2, factor, 1.0),
+        _plateau("standing still", [1.0] * whole(generator, 4, 9), 1, factor, 1.0),
         _plateau("never two bad ones in a row", [5.0, 6.0, 4.0, 5.0, 3.0, 4.0], 1, factor, 1.0),
         _plateau("falling", [5.0, 4.0, 3.0, 2.0, 1.0], 0, factor, 1.0),
         _plateau("down again, but not as far", [3.0, 1.0, 2.5, 2.0, 1.5], 1, factor, 1.0),
@@ -1308,7 +1299,7 @@ SAVE_CHECKPOINT = Exercise(
     returns=("nothing",),
     public=[_saved("saved after two epochs, two more from the file", 1, 2, 2)],
     draw=lambda generator: [
-        _saved("saved after some epochs", _whole(generator, 10, 999), _whole(generator, 2, 5), 3)
+        _saved("saved after some epochs", whole(generator, 10, 999), whole(generator, 2, 5), 3)
     ],
     forbids=("lib.training.save_checkpoint",),
 )
@@ -1403,7 +1394,7 @@ LOAD_CHECKPOINT = Exercise(
     returns=("nothing",),
     public=[_loaded("two epochs are in the file, two more after loading", 1, 2, 2)],
     draw=lambda generator: [
-        _loaded("some epochs in the file", _whole(generator, 10, 999), _whole(generator, 2, 5), 3)
+        _loaded("some epochs in the file", whole(generator, 10, 999), whole(generator, 2, 5), 3)
     ],
     forbids=("lib.training.load_checkpoint",),
 )

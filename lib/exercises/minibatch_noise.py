@@ -7,21 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from lib.check import Call, Case, Exercise, Observation, Steps
+from lib.check.draws import F32, F64, normal, uniform, whole
 from lib.check.messages import Refused
-
-F64, F32 = torch.float64, torch.float32
-
-
-def _normal(generator, *shape):
-    return torch.randn(shape, generator=generator, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
-
-
-def _whole(generator, low, high):
-    return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 class _Words(str):
@@ -117,9 +104,9 @@ MINIBATCHES = Exercise(
         Epochs("many samples, the last batch short", 103, 16, 2),
     ],
     draw=lambda generator: [
-        Epochs("the last batch is short", 16 * _whole(generator, 4, 7) + 5, 16, 3),
-        Epochs("another size", 9 * _whole(generator, 6, 9) + 4, 9, _whole(generator, 0, 999)),
-        Epochs("a whole number of batches", 11 * _whole(generator, 4, 7), 11, 5),
+        Epochs("the last batch is short", 16 * whole(generator, 4, 7) + 5, 16, 3),
+        Epochs("another size", 9 * whole(generator, 6, 9) + 4, 9, whole(generator, 0, 999)),
+        Epochs("a whole number of batches", 11 * whole(generator, 4, 7), 11, 5),
     ],
     forbids=("lib.data.Loader", "torch.utils.data"),
 )
@@ -207,8 +194,8 @@ def _batch(label, generator, size, features, classes, scale=1.0):
     return Call(
         label,
         {
-            "W": scale * _normal(generator, features, classes),
-            "X": _normal(generator, size, features),
+            "W": scale * normal(generator, features, classes),
+            "X": normal(generator, size, features),
             "y": torch.randint(classes, (size,), generator=generator),
         },
     )
@@ -332,12 +319,12 @@ def _trace(label, G, batch_size, replace):
 
 
 def _traces(generator):
-    G = _normal(generator, _whole(generator, 7, 12), 3) + _normal(generator, 3)
+    G = normal(generator, whole(generator, 7, 12), 3) + normal(generator, 3)
     return [
         _trace("with replacement", G, 3, True),
         _trace("without replacement", G, 4, False),
         _trace("the whole set without replacement: no noise is left", G, len(G), False),
-        _trace("without replacement, more weights", _normal(generator, 9, 20) + 1, 2, False),
+        _trace("without replacement, more weights", normal(generator, 9, 20) + 1, 2, False),
     ]
 
 
@@ -349,8 +336,8 @@ GRAD_COV_TRACE = Exercise(
         _trace("by hand: the variances are 1 and 4", _by_hand(), 2, True),
         _trace("the same, without replacement", _by_hand(), 2, False),
         _trace("the whole set without replacement: no noise is left", _by_hand(), 4, False),
-        _trace("gradients far from 0", _normal(_seen, 10, 3) + 2, 3, True),
-        _trace("the same kind, without replacement", _normal(_seen, 10, 3) + 2, 3, False),
+        _trace("gradients far from 0", normal(_seen, 10, 3) + 2, 3, True),
+        _trace("the same kind, without replacement", normal(_seen, 10, 3) + 2, 3, False),
     ],
     draw=_traces,
     rtol=1e-6,
@@ -449,12 +436,12 @@ NOISE_SCALE = Exercise(
     returns=("scale",),
     public=[
         Call("by hand: the variances are 1 and 4, the mean is (2, 2)", {"G": _by_hand()}),
-        Call("ten samples, three weights", {"G": _normal(_seen, 10, 3) + 1}),
-        Call("gradients that nearly agree", {"G": 0.1 * _normal(_seen, 6, 4) + 3}),
+        Call("ten samples, three weights", {"G": normal(_seen, 10, 3) + 1}),
+        Call("gradients that nearly agree", {"G": 0.1 * normal(_seen, 6, 4) + 3}),
     ],
     draw=lambda generator: [
-        Call("other gradients", {"G": _normal(generator, 8, 5) + _uniform(generator, 0.5, 2)}),
-        Call("more samples", {"G": 2 * _normal(generator, 30, 3) - 1}),
+        Call("other gradients", {"G": normal(generator, 8, 5) + uniform(generator, 0.5, 2)}),
+        Call("more samples", {"G": 2 * normal(generator, 30, 3) - 1}),
     ],
     rtol=1e-5,
 )
@@ -538,11 +525,11 @@ STATIONARY_VARIANCE = Exercise(
     draw=lambda generator: [
         _stationary(
             "other values",
-            _uniform(generator, 0.05, 0.4),
-            _uniform(generator, 1.5, 4.0),
-            _uniform(generator, 0.3, 3.0),
-            _whole(generator, 2, 64),
-            _uniform(generator, 0.3, 0.9),
+            uniform(generator, 0.05, 0.4),
+            uniform(generator, 1.5, 4.0),
+            uniform(generator, 0.3, 3.0),
+            whole(generator, 2, 64),
+            uniform(generator, 0.3, 0.9),
         )
         for _ in range(3)
     ],
@@ -640,10 +627,10 @@ P_ALL_CLASSES = Exercise(
     draw=lambda generator: [
         _several(
             "other sizes",
-            *((_whole(generator, k, 5 * k), k) for k in range(3, 8)),
+            *((whole(generator, k, 5 * k), k) for k in range(3, 8)),
         ),
-        _several("many classes", (_whole(generator, 60, 120), 20)),
-        _several("too few samples", (30, 6), (_whole(generator, 2, 5), 6)),
+        _several("many classes", (whole(generator, 60, 120), 20)),
+        _several("too few samples", (30, 6), (whole(generator, 2, 5), 6)),
     ],
     rtol=1e-8,
 )
@@ -782,12 +769,12 @@ STRATIFIED_SPLIT = Exercise(
     draw=lambda generator: [
         Split(
             "classes of different size",
-            (_whole(generator, 55, 65), _whole(generator, 27, 33), 15),
+            (whole(generator, 55, 65), whole(generator, 27, 33), 15),
             0.7,
             3,
         ),
-        Split("shares that must be rounded up", (47, 26, 17, 8), 0.6, _whole(generator, 0, 99)),
-        Split("one class is rare", (90, _whole(generator, 40, 48), 10), 0.25, 4),
+        Split("shares that must be rounded up", (47, 26, 17, 8), 0.6, whole(generator, 0, 99)),
+        Split("one class is rare", (90, whole(generator, 40, 48), 10), 0.25, 4),
     ],
     forbids=("lib.data.split", "sklearn"),
 )
@@ -923,9 +910,9 @@ ACCURACY_INTERVAL = Exercise(
         ),
     ],
     draw=lambda generator: [
-        _accuracy("a small test set", _whole(generator, 12, 27), 30),
-        _accuracy("all right", n := _whole(generator, 15, 60), n),
-        _accuracy("a larger one", _whole(generator, 700, 980), 1000),
+        _accuracy("a small test set", whole(generator, 12, 27), 30),
+        _accuracy("all right", n := whole(generator, 15, 60), n),
+        _accuracy("a larger one", whole(generator, 700, 980), 1000),
     ],
     forbids=("lib.measure.proportion_interval",),
     rtol=1e-6,

@@ -7,20 +7,11 @@ import torch
 
 from lib import rules, surfaces
 from lib.check import Call, Exercise, Steps
-
-F64, F32 = torch.float64, torch.float32
+from lib.check.draws import F32, F64, normal, uniform
 
 
 def _tensor(*values, dtype=F64):
     return torch.tensor(values, dtype=dtype)
-
-
-def _normal(generator, *shape):
-    return torch.randn(shape, generator=generator, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
 
 
 # ------------------------------------------------------------------ the lecture's momentum
@@ -35,14 +26,14 @@ def momentum_step(w, v, g, lr, alpha):
 def _momentum_steps(label, generator, shape, lrs, alpha):
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "v": _normal(generator, *shape)},
-        steps=[{"g": _normal(generator, *shape), "lr": lr, "alpha": alpha} for lr in lrs],
+        start={"w": normal(generator, *shape), "v": normal(generator, *shape)},
+        steps=[{"g": normal(generator, *shape), "lr": lr, "alpha": alpha} for lr in lrs],
     )
 
 
 def _momentum_hidden(generator):
-    alpha = _uniform(generator, 0.6, 0.95)
-    lrs = [_uniform(generator, 0.02, 0.4) for _ in range(5)]
+    alpha = uniform(generator, 0.6, 0.95)
+    lrs = [uniform(generator, 0.02, 0.4) for _ in range(5)]
     return [
         _momentum_steps("five steps of a matrix, a new lr at each", generator, (3, 2), lrs, alpha),
         _momentum_steps("five steps in float32", generator, (4,), lrs, alpha).to(F32),
@@ -221,10 +212,10 @@ def sgd_step(w, buf, g, lr, momentum, dampening):
 def _sgd_steps(label, generator, shape, lrs, momentum, dampening, buf=None):
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "buf": buf},
+        start={"w": normal(generator, *shape), "buf": buf},
         steps=[
             {
-                "g": _normal(generator, *shape),
+                "g": normal(generator, *shape),
                 "lr": lr,
                 "momentum": momentum,
                 "dampening": dampening,
@@ -235,9 +226,9 @@ def _sgd_steps(label, generator, shape, lrs, momentum, dampening, buf=None):
 
 
 def _sgd_hidden(generator):
-    lrs = [_uniform(generator, 0.02, 0.4) for _ in range(4)]
-    momentum, dampening = _uniform(generator, 0.6, 0.95), _uniform(generator, 0.2, 0.8)
-    start = _normal(generator, 2, 2)
+    lrs = [uniform(generator, 0.02, 0.4) for _ in range(4)]
+    momentum, dampening = uniform(generator, 0.6, 0.95), uniform(generator, 0.2, 0.8)
+    start = normal(generator, 2, 2)
     return [
         _sgd_steps("four steps from the start", generator, (3,), lrs, momentum, dampening),
         _sgd_steps("without dampening", generator, (3, 2), lrs, momentum, 0.0),
@@ -375,9 +366,9 @@ def _unrolled_hidden(generator):
         Call(
             f"{steps} gradients",
             {
-                "alpha": _uniform(generator, 0.5, 0.95),
-                "lr": _uniform(generator, 0.01, 0.5),
-                "grads": _normal(generator, steps, *shape),
+                "alpha": uniform(generator, 0.5, 0.95),
+                "lr": uniform(generator, 0.01, 0.5),
+                "grads": normal(generator, steps, *shape),
             },
         )
         for steps, shape in [(4, (3,)), (7, (2, 2)), (60, (1,))]
@@ -393,9 +384,9 @@ UNROLLED_VELOCITY = Exercise(
             "three gradients of one weight: 1, 2 and 4",
             {"alpha": 0.5, "lr": 0.1, "grads": _tensor(1.0, 2.0, 4.0).unsqueeze(1)},
         ),
-        Call("one gradient only", {"alpha": 0.9, "lr": 0.1, "grads": _normal(_seen, 1, 2)}),
-        Call("twenty gradients", {"alpha": 0.9, "lr": 0.05, "grads": _normal(_seen, 20, 2, 2)}),
-        Call("in float32", {"alpha": 0.9, "lr": 0.05, "grads": _normal(_seen, 5, 3)}).to(F32),
+        Call("one gradient only", {"alpha": 0.9, "lr": 0.1, "grads": normal(_seen, 1, 2)}),
+        Call("twenty gradients", {"alpha": 0.9, "lr": 0.05, "grads": normal(_seen, 20, 2, 2)}),
+        Call("in float32", {"alpha": 0.9, "lr": 0.05, "grads": normal(_seen, 5, 3)}).to(F32),
     ],
     draw=_unrolled_hidden,
 )
@@ -480,8 +471,8 @@ OPTIMAL_HEAVY_BALL = Exercise(
         Call(
             "some λ_min and λ_max",
             {
-                "lam_min": (low := _uniform(generator, 0.05, 3.0)),
-                "lam_max": low * _uniform(generator, 2.0, 500.0),
+                "lam_min": (low := uniform(generator, 0.05, 3.0)),
+                "lam_max": low * uniform(generator, 2.0, 500.0),
             },
         )
         for _ in range(4)
@@ -551,10 +542,10 @@ def _rate(label, lr, alpha, lam):
 
 
 def _rate_hidden(generator):
-    lam = _uniform(generator, 0.5, 20.0)
-    alpha = _uniform(generator, 0.3, 0.9)
+    lam = uniform(generator, 0.5, 20.0)
+    alpha = uniform(generator, 0.3, 0.9)
     return [
-        _rate("plain gradient descent", _uniform(generator, 0.2, 0.8) / lam, 0.0, lam),
+        _rate("plain gradient descent", uniform(generator, 0.2, 0.8) / lam, 0.0, lam),
         _rate("a small step: no oscillation", (1 - math.sqrt(alpha)) ** 2 * 0.6 / lam, alpha, lam),
         _rate("a middling step: oscillation", 1.1 / lam, alpha, lam),
         _rate("a large step, still stable", (2 + 2 * alpha - 0.05) / lam, alpha, lam),
@@ -666,7 +657,7 @@ BASIN_FRACTION = Exercise(
         Call("with momentum", {"alpha": 0.9}),
     ],
     draw=lambda generator: [
-        Call("another α", {"alpha": round(_uniform(generator, 0.6, 0.88), 3)}) for _ in range(2)
+        Call("another α", {"alpha": round(uniform(generator, 0.6, 0.88), 3)}) for _ in range(2)
     ],
     rtol=3e-3,
 )

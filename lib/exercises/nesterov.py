@@ -8,17 +8,7 @@ import torch
 
 from lib import rules
 from lib.check import Call, Case, Exercise, Observation, Steps
-
-F64, F32 = torch.float64, torch.float32
-
-
-def _normal(generator, *shape):
-    return torch.randn(shape, generator=generator, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
-
+from lib.check.draws import F32, F64, normal, uniform
 
 # ------------------------------------------------------------------ jump, then correct
 
@@ -69,14 +59,14 @@ class Watched(Case):
 
 def _watched(label, generator, shape, lrs, alpha, dtype=F64):
     curvature = 0.5 + torch.rand(shape, generator=generator, dtype=F64)
-    w, dw, slope = (_normal(generator, *shape) for _ in range(3))
+    w, dw, slope = (normal(generator, *shape) for _ in range(3))
     tensors = (x.to(dtype) for x in (w, dw, curvature, slope))
     return Watched(label, *tensors, lrs, alpha)
 
 
 def _nesterov_hidden(generator):
-    alpha = _uniform(generator, 0.5, 0.95)
-    lrs = [_uniform(generator, 0.05, 0.5) for _ in range(4)]
+    alpha = uniform(generator, 0.5, 0.95)
+    lrs = [uniform(generator, 0.05, 0.5) for _ in range(4)]
     return [
         _watched("four steps of a matrix, a new lr at each", generator, (3, 2), lrs, alpha),
         _watched("four steps in float32", generator, (4,), lrs, alpha, F32),
@@ -201,14 +191,14 @@ def nesterov_pytorch_step(theta, buf, g, lr, momentum):
 def _torch_steps(label, generator, shape, lrs, momentum):
     return Steps(
         label,
-        start={"theta": _normal(generator, *shape), "buf": _normal(generator, *shape)},
-        steps=[{"g": _normal(generator, *shape), "lr": lr, "momentum": momentum} for lr in lrs],
+        start={"theta": normal(generator, *shape), "buf": normal(generator, *shape)},
+        steps=[{"g": normal(generator, *shape), "lr": lr, "momentum": momentum} for lr in lrs],
     )
 
 
 def _torch_hidden(generator):
-    momentum = _uniform(generator, 0.5, 0.95)
-    lrs = [_uniform(generator, 0.05, 0.5) for _ in range(4)]
+    momentum = uniform(generator, 0.5, 0.95)
+    lrs = [uniform(generator, 0.05, 0.5) for _ in range(4)]
     return [
         _torch_steps("four steps, a new lr at each", generator, (2, 3), lrs, momentum),
         _torch_steps("four steps in float32", generator, (5,), lrs, momentum).to(F32),
@@ -300,18 +290,16 @@ TO_LOOKAHEAD = Exercise(
                 "alpha": 0.8,
             },
         ),
-        Call("a matrix", {"w": _normal(_seen, 2, 3), "dw": _normal(_seen, 2, 3), "alpha": 0.9}),
-        Call("in float32", {"w": _normal(_seen, 4), "dw": _normal(_seen, 4), "alpha": 0.99}).to(
-            F32
-        ),
+        Call("a matrix", {"w": normal(_seen, 2, 3), "dw": normal(_seen, 2, 3), "alpha": 0.9}),
+        Call("in float32", {"w": normal(_seen, 4), "dw": normal(_seen, 4), "alpha": 0.99}).to(F32),
     ],
     draw=lambda generator: [
         Call(
             "other weights",
             {
-                "w": _normal(generator, 3),
-                "dw": _normal(generator, 3),
-                "alpha": _uniform(generator, 0.3, 0.95),
+                "w": normal(generator, 3),
+                "dw": normal(generator, 3),
+                "alpha": uniform(generator, 0.3, 0.95),
             },
         )
         for _ in range(3)
@@ -373,9 +361,9 @@ EFFECTIVE_MOMENTUM = Exercise(
         Call(
             "other values",
             {
-                "alpha": _uniform(generator, 0.5, 0.99),
-                "lr": _uniform(generator, 0.01, 0.3),
-                "lam": _uniform(generator, *curvatures),
+                "alpha": uniform(generator, 0.5, 0.99),
+                "lr": uniform(generator, 0.01, 0.3),
+                "lam": uniform(generator, *curvatures),
             },
         )
         for curvatures in [(0.5, 3.0), (0.5, 3.0), (110.0, 150.0)]

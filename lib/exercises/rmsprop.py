@@ -4,16 +4,7 @@ import torch
 
 from lib import rules
 from lib.check import Call, Exercise, Steps
-
-F64, F32 = torch.float64, torch.float32
-
-
-def _normal(generator, *shape):
-    return torch.randn(shape, generator=generator, dtype=F64)
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
+from lib.check.draws import F32, F64, normal, uniform
 
 
 def _positive(generator, *shape):
@@ -22,7 +13,7 @@ def _positive(generator, *shape):
 
 def _gradients(generator, steps, *shape):
     """Draw gradients of which some flip, some agree, and some are zero."""
-    grads = _normal(generator, steps, *shape)
+    grads = normal(generator, steps, *shape)
     grads[:, ..., 0] = grads[:, ..., 0].abs()  # agrees with itself
     grads[::2, ..., 1] = grads[::2, ..., 1].abs()  # flips at every step
     grads[1::2, ..., 1] = -grads[1::2, ..., 1].abs()
@@ -79,7 +70,7 @@ UPDATE_GAIN = Exercise(
         _gains("in float32", _seen, 0.05, 6).to(F32),
     ],
     draw=lambda generator: [
-        _gains("other weights", generator, _uniform(generator, 0.05, 0.3), 4, 3),
+        _gains("other weights", generator, uniform(generator, 0.05, 0.3), 4, 3),
         _gains("in float32", generator, 0.2, 5).to(F32),
     ],
     rtol=BOOLEANS,
@@ -180,7 +171,7 @@ def _gain_steps(label, generator, steps, lr, beta, *shape):
     grads = _gradients(generator, steps + 1, *shape)
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "gain": _positive(generator, *shape)},
+        start={"w": normal(generator, *shape), "gain": _positive(generator, *shape)},
         steps=[
             {"g": grads[i + 1], "g_prev": grads[i], "lr": lr, "beta": beta} for i in range(steps)
         ],
@@ -211,7 +202,7 @@ GAIN_STEP = Exercise(
         _gain_steps("three steps in float32", _seen, 3, 0.3, 0.05, 5).to(F32),
     ],
     draw=lambda generator: [
-        _gain_steps("four steps", generator, 4, _uniform(generator, 0.05, 0.5), 0.15, 3, 4),
+        _gain_steps("four steps", generator, 4, uniform(generator, 0.05, 0.5), 0.15, 3, 4),
         _gain_steps("in float32", generator, 3, 0.2, 0.1, 4).to(F32),
     ],
     rtol=BOOLEANS,
@@ -318,14 +309,14 @@ def rprop_step(w, step, g, g_prev, eta_minus, eta_plus, step_min, step_max):
 def _rprop_steps(label, generator, steps, limits, *shape):
     grads = _gradients(generator, steps + 1, *shape)
     fixed = {
-        "eta_minus": _uniform(generator, 0.4, 0.6),
-        "eta_plus": _uniform(generator, 1.2, 1.4),
+        "eta_minus": uniform(generator, 0.4, 0.6),
+        "eta_plus": uniform(generator, 1.2, 1.4),
         "step_min": limits[0],
         "step_max": limits[1],
     }
     return Steps(
         label,
-        start={"w": _normal(generator, *shape), "step": _positive(generator, *shape)},
+        start={"w": normal(generator, *shape), "step": _positive(generator, *shape)},
         steps=[{"g": grads[i + 1], "g_prev": grads[i], **fixed} for i in range(steps)],
     )
 
@@ -479,11 +470,11 @@ def _rms_steps(label, generator, beta, eps, *shape, lrs=(0.1, 0.1, 0.01), size=1
     return Steps(
         label,
         start={
-            "w": _normal(generator, *shape),
+            "w": normal(generator, *shape),
             "ms": size**2 * torch.rand(shape, generator=generator, dtype=F64),
         },
         steps=[
-            {"g": size * _normal(generator, *shape), "lr": lr, "beta": beta, "eps": eps}
+            {"g": size * normal(generator, *shape), "lr": lr, "beta": beta, "eps": eps}
             for lr in lrs
         ],
     )
@@ -510,8 +501,8 @@ RMSPROP_STEP = Exercise(
         _rms_steps("three steps in float32", _seen, 0.99, 1e-3, 4).to(F32),
     ],
     draw=lambda generator: [
-        _rms_steps("other values", generator, _uniform(generator, 0.7, 0.95), 1e-8, 3, 2),
-        _rms_steps("a large ε", generator, 0.6, _uniform(generator, 0.1, 0.5), 4),
+        _rms_steps("other values", generator, uniform(generator, 0.7, 0.95), 1e-8, 3, 2),
+        _rms_steps("a large ε", generator, 0.6, uniform(generator, 0.1, 0.5), 4),
         _rms_steps("tiny gradients", generator, 0.9, 1e-8, 3, size=1e-7),
         Steps(
             "no gradient yet",
@@ -644,11 +635,11 @@ def _delta_steps(label, generator, rho, eps, *shape, steps=3):
     return Steps(
         label,
         start={
-            "w": _normal(generator, *shape),
+            "w": normal(generator, *shape),
             "ms": torch.rand(shape, generator=generator, dtype=F64),
             "du": 0.1 * torch.rand(shape, generator=generator, dtype=F64),
         },
-        steps=[{"g": _normal(generator, *shape), "rho": rho, "eps": eps} for _ in range(steps)],
+        steps=[{"g": normal(generator, *shape), "rho": rho, "eps": eps} for _ in range(steps)],
     )
 
 
@@ -671,8 +662,8 @@ ADADELTA_STEP = Exercise(
         _delta_steps("three steps in float32", _seen, 0.95, 1e-3, 4).to(F32),
     ],
     draw=lambda generator: [
-        _delta_steps("other values", generator, _uniform(generator, 0.6, 0.95), 1e-6, 3, 2),
-        _delta_steps("a large ε", generator, 0.7, _uniform(generator, 0.1, 0.4), 4),
+        _delta_steps("other values", generator, uniform(generator, 0.6, 0.95), 1e-6, 3, 2),
+        _delta_steps("a large ε", generator, 0.7, uniform(generator, 0.1, 0.4), 4),
         _delta_steps("in float32", generator, 0.9, 1e-2, 4).to(F32),
     ],
     forbids=("torch.optim",),

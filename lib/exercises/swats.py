@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,14 +10,10 @@ import torch
 
 from lib.check import Call, Case, Exercise, Observation, Steps
 from lib.check.compare import is_scalar
+from lib.check.draws import F32, F64, uniform
 from lib.check.messages import Refused
 
-F64, F32 = torch.float64, torch.float32
 SHAPES = ((2, 3), (3,))
-
-
-def _uniform(generator, low, high):
-    return low + (high - low) * torch.rand((), generator=generator, dtype=F64).item()
 
 
 def _vectors(generator, shapes=SHAPES, dtype=F64):
@@ -114,7 +110,7 @@ def _gamma_hidden(generator):
     return [
         Lists("two tensors", _downhill(generator)),
         Lists("two tensors in float32", _downhill(generator, F32)),
-        Lists("a step uphill", _uphill(generator, _uniform(generator, 2, 3))),
+        Lists("a step uphill", _uphill(generator, uniform(generator, 2, 3))),
         Lists("p and g at right angles", {"p": _one(1.0, 2.0), "g": _one(-6.0, 3.0)}),
     ]
 
@@ -262,7 +258,7 @@ def _watched(label, gammas, beta2, eps, k=1, lam=0.0):
 
 
 def _watch_hidden(generator):
-    beta2, size = _uniform(generator, 0.85, 0.95), _uniform(generator, 1, 2)
+    beta2, size = uniform(generator, 0.85, 0.95), uniform(generator, 1, 2)
     return [
         _watched("γ hardly changes", [size, size], beta2, 1e-9),
         _watched("large γ's, far apart for ε", [200 * size, 201 * size, 199 * size], beta2, 0.1),
@@ -433,7 +429,7 @@ def _first(label, generator, shape, rate, beta1):
 
 
 def _first_hidden(generator):
-    rate, beta1 = _uniform(generator, 0.05, 2), _uniform(generator, 0.6, 0.95)
+    rate, beta1 = uniform(generator, 0.05, 2), uniform(generator, 0.6, 0.95)
     return [
         _first("a matrix", generator, (2, 3), rate, beta1),
         _first("in float32", generator, (4,), rate, beta1).to(F32),
@@ -672,8 +668,8 @@ def _without_gamma(label, generator, hyper):
 
 
 def _swats_hidden(generator):
-    lr, beta1 = _uniform(generator, 0.05, 0.2), _uniform(generator, 0.7, 0.9)
-    beta2, rate = _uniform(generator, 0.9, 0.97), _uniform(generator, 0.1, 0.6)
+    lr, beta1 = uniform(generator, 0.05, 0.2), uniform(generator, 0.7, 0.9)
+    beta2, rate = uniform(generator, 0.9, 0.97), uniform(generator, 0.1, 0.6)
     published, wide = _hyper(lr, beta1, beta2, 1e-9), _hyper(lr, beta1, beta2, 0.5)
     return [
         _stream("a constant gradient: switches", generator, [1.0] * 4, published),
@@ -1279,26 +1275,11 @@ def diagnose(step):
     return "none"
 
 
-@dataclass(frozen=True)
-class Package(Case):
-    """A step function to be examined.
-
-    Attributes:
-        step: The step.
-    """
-
-    step: Callable
-
-    def run(self, call):
-        """Ask for the diagnosis."""
-        return [Observation("", {"step": self.step}, call(step=self.step))]
-
-
 def _packages(order):
     steps = [planted(defect) for defect in DEFECTS]
     steps.append(_algorithm_1)
     return [
-        Package(f"number {number} of {len(steps)} steps, with one defect or none", steps[at])
+        Call(f"number {number} of {len(steps)} steps, with one defect or none", {"step": steps[at]})
         for number, at in enumerate(order, 1)
     ]
 
